@@ -1,0 +1,3 @@
+//! What the criterion benchmarks share.
+
+#![forbid(unsafe_code)]
