@@ -1,0 +1,115 @@
+//! What the manual leaves undefined, by instruction (SDM 2A and 2B, "Flags Affected"; the table is
+//! volume 1, appendix A). Undefined flags aren't compared; instructions with undefined *results*
+//! (BSWAP of 16 bits, SHLD and SHRD of 16 bits by more than 16) aren't generated.
+//!
+//! Two rules of silicon that the manual doesn't give, but AMD's does and Intel's processors keep:
+//! BSF and BSR of zero leave the destination as it was. These are compared.
+#![forbid(unsafe_code)]
+
+use crate::case::{Case, Outcome, flag, reg};
+use crate::generate::is_wide;
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+
+/// Decodes the instruction of a case, illegal LOCK prefixes and all.
+pub fn decode(case: &Case) -> Instruction {
+    let bits = if is_wide(case.sel[crate::case::sreg::CS]) { 32 } else { 16 };
+    let options = DecoderOptions::NO_INVALID_CHECK;
+    Decoder::with_ip(bits, &case.code, u64::from(case.eip), options).decode()
+}
+
+/// The flags of the outcome that the manual doesn't define.
+pub fn undefined_flags(case: &Case, outcome: &Outcome) -> u32 {
+    let insn = decode(case);
+    if let Some(fault) = outcome.fault {
+        let divides = matches!(insn.mnemonic(), Mnemonic::Div | Mnemonic::Idiv | Mnemonic::Aam);
+        return if divides && fault.vector == 0 { flag::ARITHMETIC } else { 0 };
+    }
+    use flag::{AF, ARITHMETIC, CF, OF, PF, SF, ZF};
+    match insn.mnemonic() {
+        Mnemonic::And | Mnemonic::Or | Mnemonic::Xor | Mnemonic::Test => AF,
+        Mnemonic::Mul | Mnemonic::Imul => SF | ZF | AF | PF,
+        Mnemonic::Div | Mnemonic::Idiv => ARITHMETIC,
+        Mnemonic::Aaa | Mnemonic::Aas => OF | SF | ZF | PF,
+        Mnemonic::Daa | Mnemonic::Das => OF,
+        Mnemonic::Aam | Mnemonic::Aad => OF | AF | CF,
+        Mnemonic::Bt | Mnemonic::Bts | Mnemonic::Btr | Mnemonic::Btc => OF | SF | AF | PF,
+        Mnemonic::Bsf | Mnemonic::Bsr => CF | OF | SF | AF | PF,
+        _ => shift_flags(case, &insn),
+    }
+}
+
+fn shift_flags(case: &Case, insn: &Instruction) -> u32 {
+    let count = count(case, insn) & 31;
+    let bits = operand_bits(insn);
+    if count == 0 {
+        return 0;
+    }
+    let overflow = if count == 1 { 0 } else { flag::OF };
+    match insn.mnemonic() {
+        Mnemonic::Rol | Mnemonic::Ror | Mnemonic::Rcl | Mnemonic::Rcr => overflow,
+        Mnemonic::Shl | Mnemonic::Sal | Mnemonic::Shr if count >= bits => {
+            flag::CF | flag::AF | overflow
+        }
+        Mnemonic::Shl | Mnemonic::Sal | Mnemonic::Shr | Mnemonic::Sar => flag::AF | overflow,
+        Mnemonic::Shld | Mnemonic::Shrd => flag::AF | overflow,
+        _ => 0,
+    }
+}
+
+fn count(case: &Case, insn: &Instruction) -> u32 {
+    let last = insn.op_count().saturating_sub(1);
+    match insn.op_kind(last) {
+        OpKind::Immediate8 => u32::from(insn.immediate8()),
+        OpKind::Register if insn.op_register(last) == Register::CL => case.gpr[reg::ECX],
+        _ => 0,
+    }
+}
+
+fn operand_bits(insn: &Instruction) -> u32 {
+    match insn.op0_kind() {
+        OpKind::Register => insn.op0_register().size() as u32 * 8,
+        _ => insn.memory_size().size() as u32 * 8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::parse;
+
+    fn flags_of(code: &str, ecx: u32) -> u32 {
+        let line = format!("code={code} gpr=0,{ecx:x},0,0,0,0,0,0");
+        let case = parse(&line).expect("a good line");
+        let outcome = Outcome {
+            gpr: case.gpr,
+            eip: case.eip,
+            eflags: case.eflags,
+            sel: case.sel,
+            fault: None,
+            memory: Vec::new(),
+        };
+        undefined_flags(&case, &outcome)
+    }
+
+    #[test]
+    fn a_shift_by_zero_defines_every_flag() {
+        assert_eq!(flags_of("d3e0", 0x20), 0);
+    }
+
+    #[test]
+    fn a_shift_by_one_leaves_af_undefined() {
+        assert_eq!(flags_of("d1e0", 0), flag::AF);
+        assert_eq!(flags_of("d3e0", 1), flag::AF);
+    }
+
+    #[test]
+    fn a_byte_shift_by_its_width_leaves_cf_undefined() {
+        assert_eq!(flags_of("c0e008", 0), flag::AF | flag::OF | flag::CF);
+        assert_eq!(flags_of("c0f808", 0), flag::AF | flag::OF);
+    }
+
+    #[test]
+    fn a_rotate_by_two_leaves_of_undefined() {
+        assert_eq!(flags_of("c0c002", 0), flag::OF);
+    }
+}
