@@ -75,7 +75,7 @@ direct_jumps:
     try     "JMP marks the code segment accessed", "ok access=9B", "3A 3.4.5.1"
       ljmp  T0, offset landing
     after
-      show8 "access", [accessed_t0]
+      show8 "access", [gdt + T0 + 5 + LEFT]
     endtry
     desc    T0, 0, 0xFFF, A_XR, F_32
     mov     dword ptr [scratch], offset landing

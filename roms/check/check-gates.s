@@ -358,7 +358,7 @@ handler_segment_checks:
       int   0x31
       nop
     after
-      show8 "a", [accessed_t0]
+      show8 "a", [gdt + T0 + 5 + LEFT]
     endtry
     ret
 

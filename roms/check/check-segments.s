@@ -84,7 +84,7 @@ load_data:
       mov   ax, T0
       mov   gs, ax
     after
-      show8 "access", [accessed_t0]
+      show8 "access", [gdt + T0 + 5 + LEFT]
     endtry
     desc    T0, 0, 0xFFFFF, A_RW, F_32
     try3    "a load that fails leaves the accessed bit and the register", "#GP(0080) access=92 ds=0023", "3A 3.4.5.1"
@@ -92,7 +92,7 @@ load_data:
     at
       mov   ds, ax
     after
-      show8 "access", [accessed_t0]
+      show8 "access", [gdt + T0 + 5 + LEFT]
       show16 "ds", [saw_ds]
     endtry
     desc    T0, 0, 0xFFFFF, A_RW + NOT_PRESENT, F_32
@@ -101,7 +101,7 @@ load_data:
     at
       mov   ds, ax
     after
-      show8 "access", [accessed_t0]
+      show8 "access", [gdt + T0 + 5 + LEFT]
     endtry
     desc    T0, 0, 0xFFFFF, A_RW, F_32
     try     "the cached part stays when the table changes", "ok", "3A 3.4.3"
