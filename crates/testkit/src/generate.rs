@@ -274,13 +274,16 @@ impl<'a> Builder<'a> {
 
 /// Whether the bytes are the wanted form, and nothing that would reach the kernel or stop time.
 fn acceptable(form: &Form, case: &Case) -> bool {
-    let at = case.code.iter().position(|byte| !is_prefix(*byte)).unwrap_or(0);
-    let rest = &case.code[at..];
-    let enters_kernel = matches!(rest, [0xCD, 0x80, ..] | [0x0F, 0x05 | 0x34 | 0x35, ..]);
     // The decoder calls an over-long instruction invalid.
     let long = case.code.len() > 15;
     let exact = !long && form.code != Code::INVALID;
-    !enters_kernel && case.code.len() <= 20 && (!exact || decodes_as(form, case))
+    !enters_kernel(&case.code) && case.code.len() <= 20 && (!exact || decodes_as(form, case))
+}
+
+/// Whether the host's kernel would take the instruction for a system call.
+pub fn enters_kernel(code: &[u8]) -> bool {
+    let at = code.iter().position(|byte| !is_prefix(*byte)).unwrap_or(0);
+    matches!(&code[at..], [0xCD, 0x80, ..] | [0x0F, 0x05 | 0x34 | 0x35, ..])
 }
 
 fn is_prefix(byte: u8) -> bool {

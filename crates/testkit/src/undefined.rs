@@ -1,9 +1,9 @@
 //! What the manual leaves undefined, by instruction (SDM 2A and 2B, "Flags Affected"; the table is
 //! volume 1, appendix A). Undefined flags aren't compared; instructions with undefined *results*
-//! (BSWAP of 16 bits, SHLD and SHRD of 16 bits by more than 16) aren't generated.
+//! (SHLD and SHRD of 16 bits by more than 16) aren't generated.
 //!
-//! Two rules of silicon that the manual doesn't give, but AMD's does and Intel's processors keep:
-//! BSF and BSR of zero leave the destination as it was. These are compared.
+//! Rules of silicon that the manual doesn't give and that processors of both makers keep are
+//! compared: BSF and BSR of zero leave the destination as it was; BSWAP of 16 bits gives zero.
 #![forbid(unsafe_code)]
 
 use crate::case::{Case, Outcome, flag, reg};
