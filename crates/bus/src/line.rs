@@ -1,0 +1,182 @@
+//! What a device may hold of the machine: interrupt lines, a timer, and the requests it can
+//! make. All are small shared handles; using one sets `attention`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// Requests a device makes of the machine; the machine takes them between slices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Request {
+    /// Reset the processor (8042, port 92h, port CF9h).
+    Reset = 1 << 0,
+    /// The A20 gate may have changed.
+    A20 = 1 << 1,
+    /// The memory map has changed.
+    Remap = 1 << 2,
+    /// Power off.
+    PowerOff = 1 << 3,
+    /// isa-debug-exit: see [`Signals::debug_exit`].
+    DebugExit = 1 << 4,
+}
+
+/// What all devices and the machine share.
+#[derive(Debug, Default)]
+pub struct Signals {
+    attention: AtomicBool,
+    lines: AtomicU32,
+    requests: AtomicU32,
+    a20: AtomicBool,
+    debug_exit: AtomicU32,
+    nmi: AtomicBool,
+}
+
+impl Signals {
+    /// Fresh signals: A20 off, all lines low.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Asks the engine to stop after this instruction.
+    pub fn attend(&self) {
+        self.attention.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes the attention mark.
+    pub fn take_attention(&self) -> bool {
+        self.attention.swap(false, Ordering::Relaxed)
+    }
+
+    /// Is attention asked for?
+    #[must_use]
+    pub fn wants_attention(&self) -> bool {
+        self.attention.load(Ordering::Relaxed)
+    }
+
+    /// Makes a request.
+    pub fn request(&self, r: Request) {
+        self.requests.fetch_or(r as u32, Ordering::Relaxed);
+        self.attend();
+    }
+
+    /// Takes all requests: a set of [`Request`] bits.
+    pub fn take_requests(&self) -> u32 {
+        self.requests.swap(0, Ordering::Relaxed)
+    }
+
+    /// True where a request waits for the machine.
+    #[must_use]
+    pub fn has_requests(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) != 0
+    }
+
+    /// Opens or closes the A20 gate.
+    pub fn set_a20(&self, on: bool) {
+        if self.a20.swap(on, Ordering::Relaxed) != on {
+            self.request(Request::A20);
+        }
+    }
+
+    /// The A20 gate.
+    #[must_use]
+    pub fn a20(&self) -> bool {
+        self.a20.load(Ordering::Relaxed)
+    }
+
+    /// Ends the run with a value (isa-debug-exit).
+    pub fn set_debug_exit(&self, value: u32) {
+        self.debug_exit.store(value, Ordering::Relaxed);
+        self.request(Request::DebugExit);
+    }
+
+    /// The value of the last isa-debug-exit write.
+    #[must_use]
+    pub fn debug_exit(&self) -> u32 {
+        self.debug_exit.load(Ordering::Relaxed)
+    }
+
+    /// Levels of all interrupt lines, bit n for IRQ n.
+    #[must_use]
+    pub fn lines(&self) -> u32 {
+        self.lines.load(Ordering::Relaxed)
+    }
+
+    /// Replaces all levels, when a snapshot is restored.
+    pub fn restore_lines(&self, levels: u32) {
+        self.lines.store(levels, Ordering::Relaxed);
+        self.attend();
+    }
+
+    /// Raises NMI.
+    pub fn raise_nmi(&self) {
+        self.nmi.store(true, Ordering::Relaxed);
+        self.attend();
+    }
+
+    /// Takes a raised NMI.
+    pub fn take_nmi(&self) -> bool {
+        self.nmi.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// One input of the interrupt controllers, as handed to a device.
+#[derive(Clone, Debug)]
+pub struct IrqLine {
+    signals: Arc<Signals>,
+    number: u8,
+}
+
+impl IrqLine {
+    /// Line `number`, 0..32.
+    #[must_use]
+    pub fn new(signals: &Arc<Signals>, number: u8) -> Self {
+        Self { signals: Arc::clone(signals), number: number & 31 }
+    }
+
+    /// Sets the level.
+    pub fn set(&self, high: bool) {
+        let bit = 1 << self.number;
+        let before = if high {
+            self.signals.lines.fetch_or(bit, Ordering::Relaxed)
+        } else {
+            self.signals.lines.fetch_and(!bit, Ordering::Relaxed)
+        };
+        if (before & bit != 0) != high {
+            self.signals.attend();
+        }
+    }
+
+    /// The level.
+    #[must_use]
+    pub fn is_high(&self) -> bool {
+        self.signals.lines() >> self.number & 1 != 0
+    }
+}
+
+/// A device's deadline in virtual nanoseconds. The bus calls `Device::tick` when it is due.
+#[derive(Clone, Debug)]
+pub struct Timer {
+    signals: Arc<Signals>,
+    due: Arc<AtomicU64>,
+}
+
+impl Timer {
+    /// A timer that isn't set.
+    #[must_use]
+    pub fn new(signals: &Arc<Signals>) -> Self {
+        Self { signals: Arc::clone(signals), due: Arc::new(AtomicU64::new(u64::MAX)) }
+    }
+
+    /// Sets the deadline; `None` clears it.
+    pub fn set(&self, due_ns: Option<u64>) {
+        self.due.store(due_ns.unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.signals.attend();
+    }
+
+    /// The deadline.
+    #[must_use]
+    pub fn due_ns(&self) -> Option<u64> {
+        Some(self.due.load(Ordering::Relaxed)).filter(|ns| *ns != u64::MAX)
+    }
+}

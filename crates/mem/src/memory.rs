@@ -1,0 +1,278 @@
+//! Guest memory as engines, devices and loaders use it.
+
+use crate::arena::{Arena, ArenaError};
+use crate::map::{Kind, MapError, PhysMap, Region, Target};
+use crate::page::{PageState, PageStates};
+use std::collections::BTreeMap;
+use x86::PhysAddr;
+use x86::addr::{PAGE_MASK, PAGE_SIZE};
+
+/// What a write through [`Memory::write`] met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Nothing special.
+    Plain,
+    /// It changed bytes that code was decoded from: see [`Memory::take_code_writes`].
+    Code,
+}
+
+/// RAM, ROM and device memory behind the physical map.
+#[derive(Debug)]
+pub struct Memory {
+    arena: Arena,
+    used: u64,
+    map: PhysMap,
+    states: PageStates,
+    /// Which 64-byte pieces of a page code was decoded from, by page number in the arena.
+    code: BTreeMap<u32, u64>,
+    /// Pages whose code was overwritten, for the engines to invalidate.
+    code_writes: Vec<u32>,
+    /// Counts changes of the map: views of an older one are void.
+    map_version: u64,
+}
+
+/// Code is tracked in pieces of this many bytes.
+const PIECE: u64 = 64;
+
+fn pieces(offset: u64, len: u64) -> u64 {
+    let first = offset / PIECE;
+    let last = (offset + len.max(1) - 1) / PIECE;
+    (u64::MAX << first) & (u64::MAX >> (63 - last))
+}
+
+impl Memory {
+    /// An empty map over an arena of `size_bytes`, rounded up to whole pages.
+    pub fn new(size_bytes: u64) -> Result<Self, ArenaError> {
+        let size = size_bytes.max(1).next_multiple_of(PAGE_SIZE);
+        let arena = Arena::new(size)?;
+        let states = PageStates::new((size / PAGE_SIZE) as usize);
+        Ok(Self {
+            arena,
+            used: 0,
+            map: PhysMap::default(),
+            states,
+            code: BTreeMap::new(),
+            code_writes: Vec::new(),
+            map_version: 0,
+        })
+    }
+
+    /// Memory of `size_bytes` RAM from address 0, and nothing else: for tests and tools.
+    pub fn flat(size_bytes: u64) -> Result<Self, ArenaError> {
+        let mut memory = Self::new(size_bytes)?;
+        let len = memory.arena.len();
+        let ram = Region {
+            name: "ram".into(),
+            start: PhysAddr(0),
+            len,
+            kind: Kind::Ram,
+            arena_offset: 0,
+        };
+        memory.used = len;
+        memory.map.add(ram).expect("the first region of a map overlaps none");
+        Ok(memory)
+    }
+
+    /// Takes `len` bytes of the arena, or `None` if it is used up. Returns their offset.
+    pub fn allocate(&mut self, len: u64) -> Option<u64> {
+        let offset = self.used;
+        let end = offset.checked_add(len)?.next_multiple_of(PAGE_SIZE);
+        if end > self.arena.len() {
+            return None;
+        }
+        self.used = end;
+        Some(offset)
+    }
+
+    /// Adds a region to the map.
+    pub fn add(&mut self, region: Region) -> Result<(), MapError> {
+        self.map_version += 1;
+        self.map.add(region)
+    }
+
+    /// Removes a region by name.
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.map_version += 1;
+        self.map.remove(name)
+    }
+
+    /// The physical map.
+    #[must_use]
+    pub fn map(&self) -> &PhysMap {
+        &self.map
+    }
+
+    /// Changes whenever the map does.
+    #[must_use]
+    pub fn map_version(&self) -> u64 {
+        self.map_version
+    }
+
+    /// Where an address leads.
+    #[must_use]
+    pub fn resolve(&self, addr: PhysAddr) -> Target {
+        self.map.resolve(addr)
+    }
+
+    /// The backing memory, to be read.
+    #[inline(always)]
+    #[must_use]
+    pub fn arena(&self) -> &Arena {
+        &self.arena
+    }
+
+    /// The backing memory, to be written by a view that holds write rights to the page.
+    /// Anything else calls [`Memory::write`].
+    #[inline(always)]
+    pub fn arena_mut(&mut self) -> &mut Arena {
+        &mut self.arena
+    }
+
+    /// The pages' state words.
+    #[must_use]
+    pub fn states(&self) -> &PageStates {
+        &self.states
+    }
+
+    /// The pages' state words, to be changed.
+    pub fn states_mut(&mut self) -> &mut PageStates {
+        &mut self.states
+    }
+
+    /// Says that code was decoded from `len` bytes at arena offset `offset`, within one page.
+    pub fn mark_code(&mut self, offset: u64, len: u64) {
+        let page = (offset / PAGE_SIZE) as u32;
+        *self.code.entry(page).or_default() |= pieces(offset & PAGE_MASK, len);
+        self.states.protect(page, PageState::CODE);
+    }
+
+    /// Forgets the code of a page: its blocks are gone.
+    pub fn forget_code(&mut self, page: u32) {
+        self.code.remove(&page);
+        self.states.release(page, PageState::CODE);
+    }
+
+    /// The pages whose code was overwritten since the last call.
+    pub fn take_code_writes(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.code_writes)
+    }
+
+    /// True where code was overwritten and its blocks are still to be dropped.
+    #[must_use]
+    pub fn has_code_writes(&self) -> bool {
+        !self.code_writes.is_empty()
+    }
+
+    /// Writes to backed memory at arena offset `offset`, within one page, seeing all that the
+    /// page's state asks for. Used by slow stores, DMA, loaders and the debugger.
+    pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Write {
+        let page = (offset / PAGE_SIZE) as u32;
+        let outcome = self.note_write(page, offset & PAGE_MASK, bytes.len() as u64);
+        self.arena.write(offset, bytes);
+        outcome
+    }
+
+    /// What a write to a page must tell: it is dirty, and its code may be gone.
+    pub fn note_write(&mut self, page: u32, offset: u64, len: u64) -> Write {
+        self.states.mark_dirty(page);
+        if !self.states.get(page).contains(PageState::CODE) {
+            return Write::Plain;
+        }
+        let code = self.code.get(&page).copied().unwrap_or(0);
+        if code & pieces(offset, len) == 0 {
+            return Write::Plain;
+        }
+        if !self.code_writes.contains(&page) {
+            self.code_writes.push(page);
+        }
+        Write::Code
+    }
+
+    /// Reads physical memory, as DMA and debuggers do: registers and holes read as ones.
+    pub fn read_phys(&self, addr: PhysAddr, out: &mut [u8]) {
+        for (at, piece) in page_pieces(addr, out.len()) {
+            let part = &mut out[piece];
+            match self.resolve(at) {
+                Target::Memory { offset, .. } => self.arena.read(offset, part),
+                Target::Mmio { .. } | Target::Unmapped => part.fill(0xFF),
+            }
+        }
+    }
+
+    /// Writes physical memory, as DMA and debuggers do: ROM, registers and holes ignore it.
+    pub fn write_phys(&mut self, addr: PhysAddr, bytes: &[u8]) {
+        for (at, piece) in page_pieces(addr, bytes.len()) {
+            if let Target::Memory { offset, writable: true } = self.resolve(at) {
+                self.write(offset, &bytes[piece]);
+            }
+        }
+    }
+
+    /// Fills ROM at load time: as [`Memory::write_phys`], ROM included.
+    pub fn load_rom(&mut self, addr: PhysAddr, bytes: &[u8]) {
+        for (at, piece) in page_pieces(addr, bytes.len()) {
+            if let Target::Memory { offset, .. } = self.resolve(at) {
+                self.write(offset, &bytes[piece]);
+            }
+        }
+    }
+}
+
+/// Cuts a range at page borders: the address of each part and its range in the buffer.
+fn page_pieces(
+    addr: PhysAddr,
+    len: usize,
+) -> impl Iterator<Item = (PhysAddr, std::ops::Range<usize>)> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        if done >= len {
+            return None;
+        }
+        let at = addr.plus(done as u64);
+        let part = (len - done).min((PAGE_SIZE - at.offset()) as usize);
+        let range = done..done + part;
+        done += part;
+        Some((at, range))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_beside_code_is_plain_and_into_it_is_seen() {
+        let mut m = Memory::flat(0x4000).unwrap();
+        m.mark_code(0x1040, 16);
+        assert_eq!(m.write(0x1080, &[1]), Write::Plain);
+        assert!(!m.has_code_writes());
+        assert_eq!(m.write(0x107F, &[1, 2]), Write::Code);
+        assert_eq!(m.take_code_writes(), [1]);
+        m.forget_code(1);
+        assert_eq!(m.write(0x1040, &[1]), Write::Plain);
+    }
+
+    #[test]
+    fn dma_into_code_is_seen_too() {
+        let mut m = Memory::flat(0x4000).unwrap();
+        m.mark_code(0x2000, 4);
+        m.write_phys(PhysAddr(0x1FFE), &[1, 2, 3, 4]);
+        assert_eq!(m.take_code_writes(), [2]);
+    }
+
+    #[test]
+    fn holes_read_as_ones_and_ignore_writes() {
+        let mut m = Memory::flat(0x1000).unwrap();
+        m.write_phys(PhysAddr(0xFFE), &[1, 2, 3, 4]);
+        let mut out = [0; 4];
+        m.read_phys(PhysAddr(0xFFE), &mut out);
+        assert_eq!(out, [1, 2, 0xFF, 0xFF]);
+    }
+
+    #[test]
+    fn piece_masks_cover_whole_pages() {
+        assert_eq!(pieces(0, 4096), u64::MAX);
+        assert_eq!(pieces(63, 2), 3);
+        assert_eq!(pieces(4095, 1), 1 << 63);
+    }
+}
