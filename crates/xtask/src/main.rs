@@ -1,7 +1,12 @@
 //! `cargo xtask COMMAND`: the repository's chores, one file each.
 #![forbid(unsafe_code)]
 
+mod ci;
+mod guests;
 mod record;
+mod repo;
+mod roms;
+mod tidy;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -17,11 +22,23 @@ struct Args {
 enum Command {
     /// Record the instruction fixtures on this host's processor
     Record(record::Args),
+    /// Check what CI checks
+    Ci,
+    /// Check the rules of the house: arrows between crates, files, words
+    Tidy,
+    /// Rebuild the guest programs in roms/built
+    Roms(roms::Args),
+    /// Fetch the guests that aren't kept here, and boot them
+    Guests(guests::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Record(args) => record::run(&args),
+        Command::Ci => ci::run(),
+        Command::Tidy => tidy::run(),
+        Command::Roms(args) => roms::run(&args),
+        Command::Guests(args) => guests::run(&args),
     };
     match done {
         Ok(code) => code,
