@@ -16,6 +16,7 @@
 .include "reset.inc"            # F000:FFF0, and what follows it
 .include "post.inc"             # power-on: the order in which the machine is brought up
 .include "chips.inc"            # 8259A, 8254, 8237, A20
+.include "apic.inc"             # letting them through a local APIC
 .include "vectors.inc"          # the interrupt vector table, default handlers
 .include "print.inc"            # text for people
 .include "clock.inc"            # INT 8, INT 1Ah, INT 70h, waiting
