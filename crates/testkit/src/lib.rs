@@ -25,5 +25,6 @@ pub mod shrink;
 #[allow(unsafe_code)]
 mod sys;
 pub mod undefined;
+pub mod vectors;
 
 pub use case::{Case, Engine, Fault, Outcome, Stop};
