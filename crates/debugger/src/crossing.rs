@@ -1,0 +1,227 @@
+//! A far transfer taken apart: what each word of its frame is called, and every fact of the
+//! crossing as a labelled row. The words follow SDM 3A 5.8 (call gates), 6.12 (interrupts),
+//! 5.8.7 (SYSENTER), 6.14 of the stack pictures, and SDM 2 (IRET, RET).
+
+use crate::symbols::Symbols;
+use crate::words;
+use x86::Vector;
+use x86::event::{Mode, Place, Source, StackFrom, Transfer, Via};
+use x86::fault::vector_name;
+
+/// A labelled fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// At most eight characters.
+    pub label: &'static str,
+    /// The fact.
+    pub text: String,
+}
+
+/// True where the transfer left one ring or mode for another.
+#[must_use]
+pub fn changes_ring(t: &Transfer) -> bool {
+    t.from.ring != t.to.ring || t.from.mode != t.to.mode
+}
+
+/// True for transfers that take their words from the stack instead of pushing them.
+#[must_use]
+pub const fn pops(via: &Via) -> bool {
+    matches!(via, Via::FarReturn | Via::Iret)
+}
+
+/// How the crossing was made, in words.
+#[must_use]
+pub fn way(via: &Via) -> String {
+    match via {
+        Via::Interrupt { vector, source, error_code } => {
+            interrupt_way(*vector, *source, *error_code)
+        }
+        Via::CallGate { selector, parameters } => {
+            let copied = words::count(u32::from(*parameters), "parameter");
+            format!("call gate {:04X}, {copied} copied", selector.0)
+        }
+        Via::FarCall => "far CALL".into(),
+        Via::FarJump => "far JMP".into(),
+        Via::FarReturn => "far RET".into(),
+        Via::Iret => "IRET".into(),
+        Via::Sysenter => "SYSENTER".into(),
+        Via::Sysexit => "SYSEXIT".into(),
+    }
+}
+
+fn interrupt_way(vector: u8, source: Source, error_code: Option<u16>) -> String {
+    let code = error_code.map(|c| format!(", error code {c:#06X}")).unwrap_or_default();
+    match source {
+        Source::External => format!("interrupt {vector:#04X} from the PIC"),
+        Source::Nmi => "NMI".into(),
+        Source::Software => format!("INT {vector:#04X}"),
+        Source::Trap => match vector_name(vector) {
+            Some(Vector::Overflow) => "INTO".into(),
+            _ => "INT3".into(),
+        },
+        Source::Icebp => "INT1 (ICEBP)".into(),
+        Source::Exception => match vector_name(vector) {
+            Some(v) => format!("{} {}{code}", v.mnemonic(), words::meaning(v)),
+            None => format!("exception {vector}{code}"),
+        },
+    }
+}
+
+/// The names of the frame's words, in the order in which they were pushed.
+#[must_use]
+pub fn frame_names(t: &Transfer) -> Vec<String> {
+    let count = usize::from(t.frame.count);
+    let mut names: Vec<String> = Vec::with_capacity(count);
+    let mut name = |n: &str| names.push(n.into());
+    // The outer side is the one left by a push, the one returned to by a pop.
+    let outer = if pops(&t.via) { &t.to } else { &t.from };
+    let crossing = t.from.ring != t.to.ring || t.from.mode != t.to.mode;
+    if outer.mode == Mode::Vm86 && crossing {
+        ["GS", "FS", "DS", "ES"].iter().for_each(|n| name(n));
+    }
+    if crossing && outer.mode != Mode::Real {
+        name("SS");
+        name("ESP");
+    }
+    match t.via {
+        Via::CallGate { parameters, .. } => {
+            (1..=parameters).rev().for_each(|n| name(&format!("param {n}")));
+        }
+        Via::Interrupt { .. } | Via::Iret => name("EFLAGS"),
+        _ => {}
+    }
+    name("CS");
+    name("EIP");
+    if let Via::Interrupt { error_code: Some(_), .. } = t.via {
+        name("error");
+    }
+    // A frame that holds other words than the rules say is shown without wrong names.
+    if names.len() != count && count < names.len() {
+        let surplus = names.len() - count;
+        names.drain(..surplus);
+    }
+    names.resize(count, "?".into());
+    names
+}
+
+/// The frame on one line: `SS 0023, ESP 00009FF0, EFLAGS 00000202, CS 001B, EIP 00401003`.
+#[must_use]
+pub fn frame_line(t: &Transfer) -> String {
+    let words = t.frame.words().iter().zip(frame_names(t));
+    words
+        .map(|(word, name)| format!("{name} {}", frame_word(&name, *word, t.frame.size)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// One word of a frame: selectors in four digits.
+#[must_use]
+pub fn frame_word(name: &str, word: u32, size: u8) -> String {
+    match name {
+        "SS" | "CS" | "DS" | "ES" | "FS" | "GS" => format!("{:04X}", word & 0xFFFF),
+        _ if size == 2 => format!("{:04X}", word & 0xFFFF),
+        _ => format!("{word:08X}"),
+    }
+}
+
+/// Where the stack came from, in words; `None` where it wasn't changed.
+#[must_use]
+pub fn stack_source(t: &Transfer) -> Option<String> {
+    match t.stack {
+        StackFrom::Same => None,
+        StackFrom::Tss { selector, base, offset } => Some(format!(
+            "from TSS {:04X}: its ring-{} stack at {base:08X}+{offset:X}h",
+            selector.0, t.to.ring
+        )),
+        StackFrom::Popped => Some("popped from the stack it left".into()),
+        StackFrom::Sysenter if matches!(t.via, Via::Sysexit) => {
+            Some("SS from IA32_SYSENTER_CS+24, ESP from ECX".into())
+        }
+        StackFrom::Sysenter => {
+            Some("SS from IA32_SYSENTER_CS+8, ESP from IA32_SYSENTER_ESP".into())
+        }
+    }
+}
+
+fn side(p: &Place, symbols: &Symbols) -> String {
+    let stack = match p.mode {
+        Mode::Protected => format!("{:04X}:{:08X}", p.ss.0, p.esp),
+        Mode::Real | Mode::Vm86 => format!("{:04X}:{:04X}", p.ss.0, p.esp & 0xFFFF),
+    };
+    let name = symbols.suffix(linear_guess(p));
+    format!("{}, {}{name}, stack {stack}", words::ring(p), words::place(p))
+}
+
+/// Where symbols are looked up: flat segments in protected mode.
+#[must_use]
+pub fn linear_guess(p: &Place) -> u64 {
+    match p.mode {
+        Mode::Protected => u64::from(p.eip),
+        Mode::Real | Mode::Vm86 => (u64::from(p.cs.0) << 4) + u64::from(p.eip & 0xFFFF),
+    }
+}
+
+/// Every fact of a transfer, as the boxed form of the trace shows them.
+#[must_use]
+pub fn rows(t: &Transfer, symbols: &Symbols) -> Vec<Row> {
+    let mut rows = vec![
+        Row { label: "from", text: side(&t.from, symbols) },
+        Row { label: "to", text: side(&t.to, symbols) },
+    ];
+    let mut row = |label, text| rows.push(Row { label, text });
+    if let Some(gate) = t.gate {
+        let name = match t.via {
+            Via::Interrupt { vector, .. } => format!("IDT[{vector}]"),
+            Via::CallGate { selector, .. } => format!("{:04X}", selector.0),
+            _ => String::new(),
+        };
+        row("gate", format!("{name} = {}", words::bytes(gate)).trim_start_matches(" = ").into());
+        row("", words::gate(gate));
+    }
+    if matches!(t.via, Via::Interrupt { .. }) && t.to.mode == Mode::Real {
+        row("vector", "four bytes of the interrupt vector table, no gate".into());
+    }
+    if let Some(code) = t.code {
+        row("code", format!("{:04X} = {}", t.to.cs.0, words::bytes(code)));
+        row("", words::descriptor(code));
+    }
+    if let Some(stack) = stack_source(t) {
+        row("stack", stack);
+    }
+    rows.extend(frame_rows(t));
+    rows
+}
+
+/// The frame, word by word: pushed ones in order of pushing, popped ones in order of popping.
+fn frame_rows(t: &Transfer) -> Vec<Row> {
+    let verb = if pops(&t.via) { "popped" } else { "pushed" };
+    let size = u32::from(t.frame.size);
+    if t.frame.count == 0 {
+        return Vec::new();
+    }
+    let mut words: Vec<(String, u32)> =
+        frame_names(t).into_iter().zip(t.frame.words().iter().copied()).collect();
+    // The stack pointer after the pushes, or before the pops.
+    let bottom = if pops(&t.via) { t.from.esp } else { t.to.esp };
+    let count = u32::from(t.frame.count);
+    if pops(&t.via) {
+        words.reverse();
+    }
+    let at = |index: u32| {
+        let above = if pops(&t.via) { index } else { count - 1 - index };
+        bottom.wrapping_add(above * size)
+    };
+    words
+        .iter()
+        .zip(0..)
+        .map(|((name, word), index)| Row {
+            label: if index == 0 { verb } else { "" },
+            text: format!(
+                "{:08X}  {name:<7} {}{}",
+                at(index),
+                frame_word(name, *word, t.frame.size),
+                if name == "EFLAGS" { format!("  {}", words::flags(*word)) } else { String::new() }
+            ),
+        })
+        .collect()
+}
