@@ -1,9 +1,11 @@
 //! `cargo xtask COMMAND`: the repository's chores, one file each.
 #![forbid(unsafe_code)]
 
+mod bochs;
 mod ci;
 mod guests;
 mod record;
+mod reference;
 mod repo;
 mod roms;
 mod tidy;
@@ -28,6 +30,8 @@ enum Command {
     Tidy,
     /// Rebuild the guest programs in roms/built
     Roms(roms::Args),
+    /// Run the self-checking programs on Debian's Bochs and compare the transcripts
+    Reference(reference::Args),
     /// Fetch the guests that aren't kept here, and boot them
     Guests(guests::Args),
 }
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
         Command::Roms(args) => roms::run(&args),
+        Command::Reference(args) => reference::run(&args),
         Command::Guests(args) => guests::run(&args),
     };
     match done {
