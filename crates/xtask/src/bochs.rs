@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// The model whose features are nearest to our processor's: PAE, NX, PSE, PGE, VME, SEP.
 const CPU_MODEL: &str = "p4_prescott_celeron_336";
+/// One that has SMEP, SMAP and UMIP, for the program that checks these.
+const GUARDED_CPU_MODEL: &str = "corei3_cnl";
 const FLOPPY_BYTES: usize = 1_474_560;
 const STEP: Duration = Duration::from_millis(50);
 const STEPS_AT_MOST: u32 = 1200;
@@ -24,7 +26,7 @@ pub fn run(name: &str, image: &[u8]) -> Result<String, String> {
     let mut floppy = image.to_vec();
     floppy.resize(FLOPPY_BYTES.max(image.len()), 0);
     put("floppy.img", &floppy)?;
-    put("bochsrc", config().as_bytes())?;
+    put("bochsrc", config(name).as_bytes())?;
     put("commands", b"c\n")?;
     let mut child = start(folder.path())?;
     if !ends(&mut child)? {
@@ -40,10 +42,11 @@ pub fn run(name: &str, image: &[u8]) -> Result<String, String> {
     Ok(lines)
 }
 
-fn config() -> String {
+fn config(name: &str) -> String {
+    let model = if name == "check-guard" { GUARDED_CPU_MODEL } else { CPU_MODEL };
     format!(
         "megs: 64\n\
-         cpu: model={CPU_MODEL}, count=1, ips=100000000, reset_on_triple_fault=0, \
+         cpu: model={model}, count=1, ips=100000000, reset_on_triple_fault=0, \
          ignore_bad_msrs=0\n\
          romimage: file=/usr/share/bochs/BIOS-bochs-latest\n\
          vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\n\
