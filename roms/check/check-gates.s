@@ -122,6 +122,21 @@ flags_and_frames:
       show16 "oldss", [ebx + 8]
     endtry
 
+    idt_gate 0x31, C0, landing, A_INT32 + DPL3
+    try_in  MODE_CODE16U, "32-bit gate from 16-bit code of ring 3: 20 bytes", "ok used=14 ip=00000008 oldcs=006B oldesp=0000FFF0 oldss=007B", "3A 6.12.1"
+      mov   esp, 0xFFF0                 # (IRET may leave the high half)
+      int   0x31
+    after
+      mov   ebx, [saw_esp]
+      mov   eax, offset stack0 + 4096
+      sub   eax, ebx
+      show_part "used", 2
+      show32 "ip", [ebx]
+      show16 "oldcs", [ebx + 4]
+      show32 "oldesp", [ebx + 12]
+      show16 "oldss", [ebx + 16]
+    endtry
+
     idt_gate 0x31, C1 & ~3, landing, A_INT32 + DPL3
     try3    "32-bit gate, ring 3 to 1: SS1:ESP1, selector RPL becomes the new CPL", "ok cs=0029 ss=0031 used=14", "3A 6.12.1"
       int   0x31

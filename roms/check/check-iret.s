@@ -181,7 +181,7 @@ outer_ring:
       show16 "gs", [saw_gs]
     endtry
     desc    T0, V86_BASE, 0xFFFF, A_RW + DPL3, 0
-    try     "IRETD to a 16-bit stack: all of ESP is loaded from a 32-bit frame", "ok sp=0100 ss=0083", "2A IRET"
+    try     "IRETD to a 16-bit stack of ring 3", "ok sp=0100 ss=0083", "2A IRET"
       push  T0 + 3
       push  0x100
       push  2
@@ -332,6 +332,20 @@ to_v86:
       iretd
     after
       show_bits "vm", [saw_efl], 17
+    endtry
+    desc    T0, V86_BASE, 0xFFF, A_RW, F_32
+    try     "IRETD to VM86 with 32 bytes on the stack: #SS(0)", "#SS(0000) vm=0 esp=00000FE0", "2A IRET"
+      mov   ax, T0
+      mov   ss, ax
+      mov   esp, 0xFE0
+      mov   dword ptr ss:[0xFE0], 0x100
+      mov   dword ptr ss:[0xFE4], V86_SEG
+      mov   dword ptr ss:[0xFE8], 0x20002
+    at
+      iretd
+    after
+      show_bits "vm", [saw_efl], 17
+      show32 "esp", [saw_esp]
     endtry
     ret
 
