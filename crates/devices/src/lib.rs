@@ -7,11 +7,32 @@
 
 #![forbid(unsafe_code)]
 
+pub mod calendar;
+pub mod cmos;
+pub mod debugcon;
+pub mod exit;
+pub mod keys;
 pub mod pic;
 pub mod pit;
+pub mod port92;
+pub mod post;
+pub mod power;
+pub mod ps2;
+#[cfg(test)]
+#[path = "_template.rs"]
+mod template;
 pub mod uart;
 mod wire;
 
+pub use calendar::Civil;
+pub use cmos::{Cmos, CmosConfig, DiskGeometry};
+pub use debugcon::Debugcon;
+pub use exit::DebugExit;
+pub use keys::Key;
 pub use pic::Pic;
 pub use pit::Pit;
+pub use port92::Port92;
+pub use post::Post;
+pub use power::Power;
+pub use ps2::Ps2;
 pub use uart::{SerialSink, Uart};
