@@ -212,7 +212,7 @@ outer_ring_faults:
     desc    T0, 0, 0xFFF, A_XR + DPL3, F_32
     iret_out T0 + 3, D3, "IRETD to ring 3 beyond the limit: #GP(0)", "#GP(0000)"
     desc    T0, 0, 0xFFF, A_XR + DPL3, F_32
-    iret_out T0 + 3, 0, "IRETD to ring 3 beyond the limit with SS null: SS is asked first", "#GP(0000)"
+    iret_out T0 + 3, D0 + 3, "IRETD to ring 3 beyond the limit, SS with DPL 0: SS is asked first", "#GP(0010)"
     desc    T1, V86_BASE, 0xFFF, A_RW, F_32
     try     "IRETD to ring 3 with 12 bytes on the stack: #SS(0)", "#SS(0000)", "2A IRET"
       mov   ax, T1
