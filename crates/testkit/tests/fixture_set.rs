@@ -1,0 +1,56 @@
+//! The committed fixture: large, complete, made by this generator, and repeatable on the kind of
+//! processor that recorded it.
+
+use testkit::fixture::{self, Fixture};
+use testkit::native::{Native, processor_name};
+use testkit::{Engine, compare, replay};
+
+fn recorded() -> Fixture {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/integer.clfx");
+    let file = std::fs::read(path).expect("the fixture is part of the repository");
+    fixture::read(&file).expect("the fixture fits this generator")
+}
+
+#[test]
+fn it_has_cases_of_every_form_and_names_its_processor() {
+    let fixture = recorded();
+    assert!(fixture.entries.len() >= 100_000, "{}", fixture.entries.len());
+    assert!(!fixture.plan.processor.is_empty() && fixture.plan.date.starts_with("20"));
+    let mut seen = vec![0u32; fixture.forms.len()];
+    fixture.entries.iter().for_each(|entry| seen[entry.form] += 1);
+    assert_eq!(seen.iter().filter(|count| **count == 0).count(), 0, "every form has cases");
+}
+
+#[test]
+fn it_holds_completions_and_every_exception_a_program_can_raise() {
+    let fixture = recorded();
+    let count = |vector: Option<u8>| {
+        let same = |entry: &&fixture::Entry| entry.outcome.fault.map(|f| f.vector) == vector;
+        fixture.entries.iter().filter(same).count()
+    };
+    for vector in [0, 1, 3, 4, 5, 6, 11, 12, 13, 14, 17] {
+        assert!(count(Some(vector)) >= 100, "vector {vector}: {}", count(Some(vector)));
+    }
+    assert!(count(None) > fixture.entries.len() / 2);
+}
+
+#[test]
+fn the_processor_that_recorded_it_gives_the_same_again() {
+    let fixture = recorded();
+    let mut native = match Native::new() {
+        Ok(native) if processor_name() == fixture.plan.processor => native,
+        Ok(_) => {
+            println!("SKIPPED: recorded on another processor, {}", fixture.plan.processor);
+            return;
+        }
+        Err(reason) => {
+            println!("SKIPPED: this host can't run 16- and 32-bit segments: {reason}");
+            return;
+        }
+    };
+    for entry in &fixture.entries {
+        let again = native.run(&entry.case);
+        let found = compare::differences(&entry.case, &entry.outcome, &again);
+        assert!(found.is_empty(), "{}: {}", replay::line(&entry.case), found.join("; "));
+    }
+}
