@@ -9,7 +9,9 @@
 
 pub mod calendar;
 pub mod cmos;
+pub mod cp437;
 pub mod debugcon;
+pub mod dma8237;
 pub mod exit;
 pub mod keys;
 pub mod pic;
@@ -18,15 +20,18 @@ pub mod port92;
 pub mod post;
 pub mod power;
 pub mod ps2;
+pub mod storage;
 #[cfg(test)]
 #[path = "_template.rs"]
 mod template;
 pub mod uart;
+pub mod vga;
 mod wire;
 
 pub use calendar::Civil;
 pub use cmos::{Cmos, CmosConfig, DiskGeometry};
 pub use debugcon::Debugcon;
+pub use dma8237::{Dma, DmaChannel};
 pub use exit::DebugExit;
 pub use keys::Key;
 pub use pic::Pic;
@@ -35,4 +40,6 @@ pub use port92::Port92;
 pub use post::Post;
 pub use power::Power;
 pub use ps2::Ps2;
+pub use storage::{Overlay, SECTOR_BYTES, Sector, Storage, StorageError};
 pub use uart::{SerialSink, Uart};
+pub use vga::{TextScreen, Vga};
