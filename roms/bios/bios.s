@@ -26,6 +26,8 @@
 .include "video.inc"            # INT 10h: dispatch and state
 .include "vmode.inc"            # INT 10h: mode set, register tables
 .include "vtext.inc"            # INT 10h: characters and scrolling
+.include "vgraph.inc"           # INT 10h: characters in the graphics modes
+.include "font.inc"             # their shapes
 .include "vcolor.inc"           # INT 10h: palette, and dots in the graphics modes
 .include "disk.inc"             # INT 13h: dispatch
 .include "floppy.inc"           # INT 13h: diskettes
