@@ -6,4 +6,24 @@
 
 #![forbid(unsafe_code)]
 
+pub mod board;
 pub mod boot;
+pub mod config;
+pub mod error;
+pub mod hang;
+pub mod input;
+pub mod lockstep;
+pub mod machine;
+pub mod media;
+pub mod snapshot;
+
+pub use board::Board;
+pub use boot::ImageError;
+pub use config::{Engine, KernelSource, MachineConfig, OnShutdown};
+pub use error::MachineError;
+pub use hang::HangKind;
+pub use input::{Input, Stamped};
+pub use lockstep::Divergence;
+pub use machine::{Machine, StopReason, Until};
+pub use media::Medium;
+pub use snapshot::SnapshotError;

@@ -1,0 +1,231 @@
+//! The board: which chips there are, at which ports and lines, and what lies where in memory.
+//!
+//! ```text
+//! 0000_0000  RAM                      000A_0000  VGA window
+//! 000C_0000  nothing (option ROMs)    000E_0000  the last 128 KiB of the BIOS (or 64 at F0000)
+//! 0010_0000  RAM, up to its end       ....       the whole BIOS, up to FFFF_FFFF
+//! ```
+//! The A20 gate is open at reset, as the 8042's output port is high then; the first fetch, at
+//! FFFF_FFF0, needs it.
+
+use crate::config::MachineConfig;
+use crate::error::MachineError;
+use bus::{Bus, Handle, IrqLine, Signals, System, Timer};
+use devices::vga::TextScreen;
+use devices::{
+    Cmos, CmosConfig, DebugExit, Debugcon, Key, Pic, Pit, Port92, Post, Power, Ps2, SerialSink,
+    Uart, Vga,
+};
+use mem::{Kind, Memory, Region};
+use std::sync::{Arc, Mutex, PoisonError};
+use x86::PhysAddr;
+
+const LOW_RAM_END: u64 = 0xA_0000;
+const VGA_WINDOW: u64 = 0xA_0000;
+const VGA_WINDOW_BYTES: u64 = 0x2_0000;
+const HIGH_RAM: u64 = 0x10_0000;
+const ROM_UNIT: u64 = 64 << 10;
+const ROM_MOST: u64 = 256 << 10;
+/// As much of the BIOS as is seen below 1 MiB.
+const ROM_LOW_MOST: u64 = 128 << 10;
+const TOP: u64 = 1 << 32;
+
+/// Bytes a device sent, kept until somebody takes them.
+#[derive(Clone, Debug, Default)]
+pub struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Output {
+    /// Takes what has come.
+    #[must_use]
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl SerialSink for Output {
+    fn send(&mut self, byte: u8) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(byte);
+    }
+}
+
+/// The chips by name.
+#[derive(Debug)]
+pub struct Chips {
+    /// COM1.
+    pub com1: Handle<Uart>,
+    /// The clock and its memory.
+    pub cmos: Handle<Cmos>,
+    /// The timer.
+    pub pit: Handle<Pit>,
+    /// The display of POST codes.
+    pub post: Handle<Post>,
+    /// The keyboard and its controller.
+    pub ps2: Handle<Ps2>,
+    /// The display.
+    pub vga: Handle<Vga>,
+}
+
+/// Memory, bus and the chips on it.
+#[derive(Debug)]
+pub struct Board {
+    /// Memory and bus.
+    pub sys: System,
+    /// The chips.
+    pub chips: Chips,
+    serial: Output,
+    console: Output,
+    ram_bytes: u64,
+    rom_hash: [u8; 32],
+}
+
+impl Board {
+    /// Wires a board.
+    pub fn new(config: &MachineConfig) -> Result<Self, MachineError> {
+        config.check_memory()?;
+        let bios = config.bios_bytes()?;
+        let memory = wire_memory(config.memory_bytes, bios)?;
+        let mut bus = Bus::new(Signals::new());
+        bus.clock.set_rate(0, config.ps_per_step);
+        let (serial, console) = (Output::default(), Output::default());
+        let chips = wire_chips(&mut bus, config, &serial, &console)?;
+        Ok(Self {
+            sys: System::new(memory, bus),
+            chips,
+            serial,
+            console,
+            ram_bytes: config.memory_bytes,
+            rom_hash: *blake3::hash(bios).as_bytes(),
+        })
+    }
+
+    /// RAM, bytes: what lies in the arena before the ROM.
+    #[must_use]
+    pub fn ram_bytes(&self) -> u64 {
+        self.ram_bytes
+    }
+
+    /// The BIOS, by its hash.
+    #[must_use]
+    pub fn rom_hash(&self) -> [u8; 32] {
+        self.rom_hash
+    }
+
+    /// What COM1 has sent since the last call.
+    #[must_use]
+    pub fn take_serial(&self) -> Vec<u8> {
+        self.serial.take()
+    }
+
+    /// What came out of the debug console at port E9h since the last call.
+    #[must_use]
+    pub fn take_console(&self) -> Vec<u8> {
+        self.console.take()
+    }
+
+    /// The text screen as it shows now.
+    #[must_use]
+    pub fn screen(&self) -> TextScreen {
+        self.sys.bus.get(self.chips.vga).screen(&self.sys.mem)
+    }
+
+    /// A key goes down or up. False if the keyboard's buffer is full: nothing happened.
+    pub fn press(&mut self, key: Key, down: bool) -> bool {
+        self.sys.bus.with(self.chips.ps2, |ps2| ps2.key(key, down))
+    }
+
+    /// True while typed keys wait to be read by the guest.
+    #[must_use]
+    pub fn keyboard_is_busy(&self) -> bool {
+        self.sys.bus.get(self.chips.ps2).is_busy()
+    }
+
+    /// Bytes arrive at COM1.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.sys.bus.with(self.chips.com1, |com1| com1.push_input(bytes));
+    }
+
+    /// All chips as at power-on.
+    pub fn power_on(&mut self, kernel_waits: bool) {
+        self.sys.bus.reset();
+        self.processor_reset(kernel_waits);
+    }
+
+    /// What the board does when the processor is reset: A20 opens, and where a kernel waits to
+    /// be started, the diskette that stops the BIOS is in the drive.
+    pub fn processor_reset(&mut self, kernel_waits: bool) {
+        self.sys.bus.signals().set_a20(true);
+        let _ = kernel_waits;
+    }
+
+    /// The kernel runs: the diskette that stopped the BIOS is taken out.
+    pub fn kernel_started(&mut self) {}
+}
+
+fn ram(name: &str, start: u64, end: u64) -> Region {
+    region(name, start, end - start, Kind::Ram, start)
+}
+
+fn region(name: &str, start: u64, len: u64, kind: Kind, arena_offset: u64) -> Region {
+    Region { name: name.into(), start: PhysAddr(start), len, kind, arena_offset }
+}
+
+/// The physical map. RAM lies in the arena at its own address; the VGA's memory takes the place
+/// of the RAM it hides.
+fn wire_memory(ram_bytes: u64, bios: &[u8]) -> Result<Memory, MachineError> {
+    let rom_bytes = bios.len() as u64;
+    if rom_bytes == 0 || !rom_bytes.is_multiple_of(ROM_UNIT) || rom_bytes > ROM_MOST {
+        return Err(MachineError::BiosSize { len: rom_bytes });
+    }
+    let mut memory = Memory::new(ram_bytes + rom_bytes)?;
+    memory.allocate(ram_bytes + rom_bytes);
+    memory.add(ram("ram", 0, LOW_RAM_END))?;
+    memory.add(region("vga", VGA_WINDOW, VGA_WINDOW_BYTES, Kind::DeviceRam, VGA_WINDOW))?;
+    if ram_bytes > HIGH_RAM {
+        memory.add(ram("high ram", HIGH_RAM, ram_bytes))?;
+    }
+    let low_bytes = rom_bytes.min(ROM_LOW_MOST);
+    let low_offset = ram_bytes + rom_bytes - low_bytes;
+    memory.add(region("bios", HIGH_RAM - low_bytes, low_bytes, Kind::Rom, low_offset))?;
+    memory.add(region("bios at the top", TOP - rom_bytes, rom_bytes, Kind::Rom, ram_bytes))?;
+    memory.load_rom(PhysAddr(TOP - rom_bytes), bios);
+    Ok(memory)
+}
+
+fn wire_chips(
+    bus: &mut Bus,
+    config: &MachineConfig,
+    serial: &Output,
+    console: &Output,
+) -> Result<Chips, MachineError> {
+    let signals = Arc::clone(bus.signals());
+    let irq = |n: u8| IrqLine::new(&signals, n);
+    let timer = || Timer::new(&signals);
+    bus.set_intc(Box::new(Pic::new()), Pic::PORTS)?;
+
+    let t = timer();
+    let pit = bus.add_timed(Pit::new(irq(0), t.clone()), Pit::PORTS, t)?;
+    let t = timer();
+    let ps2 = bus.add_timed(Ps2::new(&signals, irq(1), t.clone()), Ps2::PORTS, t)?;
+    let t = timer();
+    let cmos = bus.add_timed(Cmos::new(&cmos_config(config), irq(8), t.clone()), Cmos::PORTS, t)?;
+    let t = timer();
+    let uart = Uart::new(0x3F8, Box::new(serial.clone()), irq(4), t.clone());
+    let com1 = bus.add_timed(uart, Uart::COM1, t)?;
+
+    let vga = bus.add(Vga::new(), Vga::PORTS)?;
+    let post = bus.add(Post::new(), Post::PORTS)?;
+    bus.add(Port92::new(&signals), Port92::PORTS)?;
+    bus.add(Power::new(&signals), Power::PORTS)?;
+    bus.add(DebugExit::new(&signals), DebugExit::PORTS)?;
+    bus.add(Debugcon::new(Box::new(console.clone())), Debugcon::PORTS)?;
+    Ok(Chips { com1, cmos, pit, post, ps2, vga })
+}
+
+fn cmos_config(config: &MachineConfig) -> CmosConfig {
+    CmosConfig {
+        memory_bytes: config.memory_bytes,
+        below_4g_bytes: config.memory_bytes,
+        start: config.start,
+        ..CmosConfig::default()
+    }
+}

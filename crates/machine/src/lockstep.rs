@@ -1,0 +1,228 @@
+//! Lockstep: two complete machines, one that runs blocks and one that runs an instruction at a
+//! time, advanced by the same budgets and compared after each. The first difference stops the
+//! run with a report that fits on a screen.
+//!
+//! Budgets are pseudo-random, so that slices end everywhere: within blocks, within REP, between
+//! a fault and its handler.
+
+use crate::config::MachineConfig;
+use crate::error::MachineError;
+use crate::machine::{Machine, StopReason, Until};
+use crate::snapshot;
+use interp::Dispatch;
+use std::fmt;
+use x86::segment::SegReg;
+use x86::{LinAddr, State};
+
+/// Devices and translations are compared every so many slices.
+const DEVICES_EVERY: u64 = 16;
+/// RAM is compared every so many steps.
+const RAM_EVERY: u64 = 4_000_000;
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Two ways of running that came to different states.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Divergence {
+    /// The last step at which both were equal.
+    pub equal_at: u64,
+    /// The step at which they weren't.
+    pub step: u64,
+    /// What differs: name, in blocks, one at a time.
+    pub differences: Vec<(String, String, String)>,
+    /// The state in blocks.
+    pub blocks: Box<State>,
+    /// The state one at a time.
+    pub single: Box<State>,
+    /// The instructions from where both were equal.
+    pub code: Vec<String>,
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "lockstep: blocks and single instructions differ at step {} (equal at step {})",
+            self.step, self.equal_at
+        )?;
+        writeln!(f, "{:<14} {:>28} {:>28}", "", "in blocks", "one at a time")?;
+        for (name, left, right) in self.differences.iter().take(SHOWN) {
+            writeln!(f, "{name:<14} {left:>28} {right:>28}")?;
+        }
+        if let Some(more) = self.differences.len().checked_sub(SHOWN).filter(|n| *n > 0) {
+            writeln!(f, "and {more} more")?;
+        }
+        writeln!(f, "from where both were equal:")?;
+        self.code.iter().try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
+const SHOWN: usize = 12;
+
+/// The second machine.
+pub(crate) struct Twin {
+    pub(crate) machine: Machine,
+    random: u64,
+    slices: u64,
+    ram_due: u64,
+}
+
+impl Twin {
+    pub(crate) fn new(config: &MachineConfig) -> Result<Self, MachineError> {
+        let machine = Machine::alone(config, Dispatch::Single)?;
+        Ok(Self { machine, random: SEED, slices: 0, ram_due: RAM_EVERY })
+    }
+
+    /// The next budget: short ones often, long ones sometimes (xorshift).
+    fn budget(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let most = if self.random & 1 == 0 { 32 } else { 2048 };
+        1 + (self.random >> 8) % most
+    }
+
+    /// Advances both.
+    pub(crate) fn advance(&mut self, main: &mut Machine, until: Until) -> StopReason {
+        loop {
+            let equal_at = main.steps();
+            let ahead = Ahead::of(&self.machine);
+            let slice = until.and_step(equal_at + self.budget());
+            let stops = [main.advance_alone(slice), self.machine.advance_alone(slice)];
+            let mut found = self.compare(main, &stops);
+            let [stop, _] = stops;
+            let is_done = stop != StopReason::Until || main.has_reached(until);
+            if found.is_empty() && (is_done || main.steps() >= self.ram_due) {
+                self.ram_due = main.steps() + RAM_EVERY;
+                found = ram_difference(main, &self.machine).into_iter().collect();
+            }
+            if !found.is_empty() {
+                return StopReason::Diverged(Box::new(Divergence {
+                    equal_at,
+                    step: main.steps(),
+                    differences: found,
+                    blocks: Box::new(main.cpu.state.clone()),
+                    single: Box::new(self.machine.cpu.state.clone()),
+                    code: ahead.listing(),
+                }));
+            }
+            if is_done {
+                return stop;
+            }
+        }
+    }
+
+    fn compare(
+        &mut self,
+        main: &Machine,
+        stops: &[StopReason; 2],
+    ) -> Vec<(String, String, String)> {
+        let twin = &self.machine;
+        let mut found = Vec::new();
+        let mut check = |name: &str, left: String, right: String| {
+            if left != right {
+                found.push((name.to_owned(), left, right));
+            }
+        };
+        if stops[0] != stops[1] {
+            check("stop", format!("{:?}", stops[0]), format!("{:?}", stops[1]));
+        }
+        check("steps", main.steps().to_string(), twin.steps().to_string());
+        check("virtual ns", main.now_ns().to_string(), twin.now_ns().to_string());
+        if main.cpu.state != twin.cpu.state {
+            let (left, right) = (fields(&main.cpu.state), fields(&twin.cpu.state));
+            for ((name, left), (_, right)) in left.into_iter().zip(right) {
+                check(&name, left, right);
+            }
+        }
+        self.slices += 1;
+        if self.slices.is_multiple_of(DEVICES_EVERY) {
+            found.extend(parts_difference(main, twin));
+        }
+        found
+    }
+}
+
+/// Translations and devices, as they are saved.
+fn parts_difference(main: &Machine, twin: &Machine) -> Vec<(String, String, String)> {
+    let differs = |what: &str| (what.to_owned(), "differs".to_owned(), String::new());
+    let mut found = Vec::new();
+    if snapshot::translations(&main.cpu) != snapshot::translations(&twin.cpu) {
+        found.push(differs("translations"));
+    }
+    let (left, right) = (main.board.sys.bus.save(), twin.board.sys.bus.save());
+    found.extend(left.iter().zip(&right).filter(|(l, r)| l != r).map(|(l, _)| differs(&l.kind)));
+    found
+}
+
+/// The first byte of RAM that differs.
+fn ram_difference(main: &Machine, twin: &Machine) -> Option<(String, String, String)> {
+    let (left, right) = (snapshot::Pages::of(main), snapshot::Pages::of(twin));
+    left.zip(right).find(|(l, r)| l != r).map(|((page, l), (_, r))| {
+        let at = l.iter().zip(&r).position(|(a, b)| a != b).unwrap_or(0);
+        let name = format!("RAM {:#x}", u64::from(page) * x86::addr::PAGE_SIZE + at as u64);
+        let show = |bytes: &[u8]| bytes.get(at).map_or(String::new(), |b| format!("{b:02x}"));
+        (name, show(&l), show(&r))
+    })
+}
+
+/// Every field of a state, as text.
+fn fields(state: &State) -> Vec<(String, String)> {
+    const NAMES: [&str; 8] = ["EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI"];
+    let mut all: Vec<(String, String)> = Vec::new();
+    let mut add = |name: &str, value: String| all.push((name.to_owned(), value));
+    for (name, value) in NAMES.iter().zip(&state.gpr) {
+        add(name, format!("{value:08x}"));
+    }
+    add("EIP", format!("{:08x}", state.rip));
+    add("EFLAGS", format!("{:08x}", state.eflags()));
+    for s in SegReg::ALL {
+        add(s.name(), segment(state.segment(s)));
+    }
+    add("LDTR", segment(&state.ldtr));
+    add("TR", segment(&state.tr));
+    add("GDTR", format!("{:08x}+{:x}", state.gdtr.base, state.gdtr.limit));
+    add("IDTR", format!("{:08x}+{:x}", state.idtr.base, state.idtr.limit));
+    for (name, value) in
+        [("CR0", state.cr0), ("CR2", state.cr2), ("CR3", state.cr3), ("CR4", state.cr4)]
+    {
+        add(name, format!("{value:08x}"));
+    }
+    for (i, value) in state.dr.iter().enumerate() {
+        add(&format!("DR{i}"), format!("{value:08x}"));
+    }
+    add("PDPTE", format!("{:x?}", state.pdpte));
+    add("MSR", format!("{:x?}", state.msr));
+    add("CPL", state.cpl.to_string());
+    add("shadow", format!("{:?}", state.shadow));
+    add("activity", format!("{:?}", state.activity));
+    add("NMI", format!("masked {}, pending {}", state.nmi_masked, state.nmi_pending));
+    add("debug", format!("{:x}", state.pending_debug));
+    all
+}
+
+fn segment(s: &x86::Segment) -> String {
+    format!("{:04x} {:08x}+{:x} {:04x}", s.selector.0, s.base, s.limit, s.attrs)
+}
+
+/// The bytes from where a machine is.
+struct Ahead {
+    eip: u32,
+    bytes: [u8; 64],
+    count: usize,
+    is_32bit: bool,
+}
+
+impl Ahead {
+    fn of(machine: &Machine) -> Self {
+        let state = &machine.cpu.state;
+        let mut bytes = [0; 64];
+        let at = LinAddr(state.segment(SegReg::Cs).base).add32(u64::from(state.eip()));
+        let count = machine.cpu.peek(&machine.board.sys, at, &mut bytes);
+        Self { eip: state.eip(), bytes, count, is_32bit: state.code32() }
+    }
+
+    fn listing(&self) -> Vec<String> {
+        let lines = decode::disassemble(&self.bytes[..self.count], self.is_32bit, self.eip);
+        lines.into_iter().take(8).map(|(at, _, text)| format!("{at:08x}  {text}")).collect()
+    }
+}

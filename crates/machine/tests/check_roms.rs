@@ -1,0 +1,126 @@
+//! Evidence for the protection model: every self-checking program of `roms/check` prints exactly
+//! the transcript kept beside it. The programs start at 7C00h with DL = FFh, the whole image in
+//! memory, so that neither the BIOS nor a drive has a part in it; each check names its own
+//! manual section.
+
+use machine::{Machine, MachineConfig, StopReason, Until};
+use std::fmt::Write as _;
+use std::path::Path;
+use x86::PhysAddr;
+
+const LOAD_ADDRESS: u32 = 0x7C00;
+const ALREADY_LOADED: u32 = 0xFF;
+/// No program needs a tenth of this.
+const STEPS_AT_MOST: u64 = 50_000_000;
+
+fn kept(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../roms/check/{name}.txt"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A machine about to run the program, in real mode at 0000:7C00.
+fn started(name: &str) -> Machine {
+    let image = roms::get(name).unwrap_or_else(|| panic!("{name} isn't built"));
+    let mut machine = Machine::new(MachineConfig::default()).expect("a default machine");
+    machine.system_mut().mem.write_phys(PhysAddr(u64::from(LOAD_ADDRESS)), image);
+    let state = &mut machine.cpu_mut().state;
+    state.seg[x86::SegReg::Cs as usize] = x86::Segment::real(0);
+    state.rip = u64::from(LOAD_ADDRESS);
+    state.set_reg32(2, ALREADY_LOADED);
+    machine.changed();
+    machine
+}
+
+/// The lines that differ, the kept one first.
+fn differences(kept: &str, fresh: &str) -> String {
+    let mut shown = String::new();
+    let pairs = kept.lines().map(Some).chain(std::iter::repeat(None));
+    let fresh_lines = fresh.lines().map(Some).chain(std::iter::repeat(None));
+    let longest = kept.lines().count().max(fresh.lines().count());
+    for (old, new) in pairs.zip(fresh_lines).take(longest).filter(|(old, new)| old != new) {
+        let _ = writeln!(shown, "  kept  {}\n  fresh {}", old.unwrap_or("-"), new.unwrap_or("-"));
+    }
+    shown
+}
+
+fn runs_as_kept(name: &str) {
+    let mut machine = started(name);
+    let mut fresh = Vec::new();
+    let stop = loop {
+        let stop = machine.advance(Until::step(STEPS_AT_MOST));
+        fresh.extend(machine.board().take_console());
+        drop(machine.take_events());
+        if stop != StopReason::EventsFull {
+            break stop;
+        }
+    };
+    let fresh = String::from_utf8_lossy(&fresh);
+    let kept = kept(name);
+    assert!(kept == fresh, "{name} ({stop:?}):\n{}", differences(&kept, &fresh));
+    assert_eq!(stop, StopReason::PoweredOff, "{name} ends by switching the machine off");
+}
+
+#[test]
+fn check_gates_prints_its_transcript() {
+    runs_as_kept("check-gates");
+}
+
+#[test]
+fn check_segments_prints_its_transcript() {
+    runs_as_kept("check-segments");
+}
+
+#[test]
+fn check_far_prints_its_transcript() {
+    runs_as_kept("check-far");
+}
+
+#[test]
+fn check_iret_prints_its_transcript() {
+    runs_as_kept("check-iret");
+}
+
+#[test]
+fn check_tasks_prints_its_transcript() {
+    runs_as_kept("check-tasks");
+}
+
+#[test]
+fn check_vm86_prints_its_transcript() {
+    runs_as_kept("check-vm86");
+}
+
+#[test]
+fn check_io_prints_its_transcript() {
+    runs_as_kept("check-io");
+}
+
+#[test]
+fn check_paging_prints_its_transcript() {
+    runs_as_kept("check-paging");
+}
+
+#[test]
+fn check_debug_prints_its_transcript() {
+    runs_as_kept("check-debug");
+}
+
+#[test]
+fn check_smc_prints_its_transcript() {
+    runs_as_kept("check-smc");
+}
+
+#[test]
+fn check_system_prints_its_transcript() {
+    runs_as_kept("check-system");
+}
+
+#[test]
+fn check_real_prints_its_transcript() {
+    runs_as_kept("check-real");
+}
+
+#[test]
+fn check_guard_prints_its_transcript() {
+    runs_as_kept("check-guard");
+}
