@@ -8,31 +8,16 @@
     .include "boot.inc"
     .include "lib.inc"
 
-    .equ CR0_WP, 0x10000
-    .equ CR0_PG, 0x80000000
+    .include "window.inc"
     .equ CR4_PSE, 0x10
     .equ CR4_PAE, 0x20
     .equ CR4_PGE, 0x80
     .equ MSR_EFER, 0xC0000080
     .equ EFER_NXE, 0x800
-    .equ PRESENT, 1
-    .equ WRITE, 2
-    .equ USER, 4
-    .equ ACCESSED, 0x20
-    .equ DIRTY, 0x40
-    .equ LARGE, 0x80
-    .equ GLOBAL, 0x100
-    .equ WINDOW, 0x800000           # linear address of the page under test; its table is `table`
-    .equ FRAME, 0x400000            # physical page behind it, and the next one
-    .equ FRAME2, 0x402000
     .equ LARGE_FRAME, 0x400000
 
     .bss
-    .balign 4096
-directory:      .skip 4096          # PAE: the first of four directories
-directory_2:    .skip 4096          # two-level: table of the second 4 MiB; PAE: a table of PDPTEs
-low_table:      .skip 4096          # the first 4 MiB (PAE: 2 MiB) to itself
-table:          .skip 4096          # the window
+    .balign 32
 pdpt:           .skip 32
     .text
 
