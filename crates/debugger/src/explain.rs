@@ -1,0 +1,200 @@
+//! The fault explainer: from the evidence the processor kept to the sentence a student needs.
+//!
+//! Every mistake of the catalogue is one small rule, a function from the scene (and a link of
+//! the fault chain) to a [`Finding`]. The rules are asked in order, the particular before the
+//! general; what none of them knows gets an honest sentence made from the evidence alone.
+
+mod finding;
+mod hang;
+mod idt;
+mod irq;
+mod mode;
+mod paging;
+mod render;
+mod stack;
+mod story;
+
+#[cfg(test)]
+mod tests;
+
+pub use finding::{Evidence, Finding};
+
+use crate::scene::{Ending, Link, Scene};
+use serde::{Deserialize, Serialize};
+use x86::Cause;
+
+/// Why a run ended as it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// What was most likely wrong.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// From the first fault to the end, one sentence a step.
+    pub story: Vec<String>,
+    /// Other mistakes that were seen on the way.
+    pub related: Vec<Finding>,
+}
+
+type LinkRule = fn(&Scene<'_>, &Link) -> Option<Finding>;
+type SceneRule = fn(&Scene<'_>) -> Option<Finding>;
+
+/// Rules about one fault, the particular first.
+const LINK_RULES: &[LinkRule] = &[
+    stack::error_code_left,
+    irq::not_remapped,
+    paging::bad_pointer,
+    paging::eip_unmapped,
+    stack::no_tss_stack,
+    paging::parent_denies,
+    mode::busy_tss,
+    mode::sysenter_cs,
+    idt::empty_or_short,
+    idt::wrong_gate,
+    idt::gate_privilege,
+    idt::gate_target,
+    stack::iret_mismatch,
+    mode::privileged,
+];
+
+/// Rules about how the run ended, for runs that didn't end in a shutdown.
+const ENDING_RULES: &[SceneRule] =
+    &[mode::long_mode, irq::eoi_missing, hang::halted, hang::spinning];
+
+/// Explains how a run ended. `None` where there is nothing to explain: it was stopped from
+/// outside and nothing looks wrong.
+#[must_use]
+pub fn explain(scene: &Scene<'_>) -> Option<Explanation> {
+    match scene.ending {
+        Ending::Shutdown => Some(shutdown(scene)),
+        _ => ended(scene),
+    }
+}
+
+/// What is to be said about one fault, recognized or not.
+#[must_use]
+pub fn explain_fault(scene: &Scene<'_>, link: &Link) -> Finding {
+    recognize(scene, link).unwrap_or_else(|| unknown(scene, link))
+}
+
+fn recognize(scene: &Scene<'_>, link: &Link) -> Option<Finding> {
+    LINK_RULES.iter().find_map(|rule| rule(scene, link))
+}
+
+fn shutdown(scene: &Scene<'_>) -> Explanation {
+    let story = story::tell(scene);
+    let mut found: Vec<Finding> = Vec::new();
+    // Whatever died with the CS of real mode died of that.
+    add(&mut found, mode::no_far_jump(scene));
+    let stale_cs = !found.is_empty();
+    let first = scene.chain.first();
+    let recognized = first.and_then(|link| recognize(scene, link));
+    let plain = first.filter(|_| recognized.is_none()).map(|link| unknown(scene, link));
+    add(&mut found, recognized);
+    add(&mut found, irq::came_as_exception(scene));
+    for link in scene.chain.iter().skip(1) {
+        add(&mut found, recognize(scene, link));
+    }
+    if let Some(plain) = plain {
+        found = with_plain_fault(plain, found, stale_cs);
+    }
+    let mut found = found.into_iter();
+    let finding = found.next().unwrap_or_else(nothing_known);
+    Explanation { finding, story, related: found.collect() }
+}
+
+/// Adds a finding, unless one of the same kind is there.
+fn add(found: &mut Vec<Finding>, finding: Option<Finding>) {
+    found.extend(finding.filter(|f| found.iter().all(|other| other.id != f.id)));
+}
+
+/// The first fault is nothing special; what stood in the way of its handler is: both belong in
+/// the headline.
+fn with_plain_fault(plain: Finding, mut found: Vec<Finding>, stale_cs: bool) -> Vec<Finding> {
+    let Some(worst) = found.first_mut() else { return vec![plain] };
+    if !stale_cs {
+        worst.headline = format!("{}; then {}", plain.headline, worst.headline);
+    }
+    found.insert(1, plain);
+    found
+}
+
+fn ended(scene: &Scene<'_>) -> Option<Explanation> {
+    let mut found: Vec<Finding> = ENDING_RULES.iter().filter_map(|rule| rule(scene)).collect();
+    if scene.ending != Ending::LongMode {
+        found.extend(panicked(scene));
+        found.extend(irq::came_as_exception(scene));
+        if scene.ending != Ending::Stopped {
+            found.extend(mode::no_far_jump(scene));
+        }
+    }
+    let mut found = found.into_iter();
+    let finding = found.next()?;
+    Some(Explanation { finding, story: story::tell(scene), related: found.collect() })
+}
+
+/// The exception whose handler hangs.
+fn panicked(scene: &Scene<'_>) -> Option<Finding> {
+    if scene.ending == Ending::Stopped {
+        return None;
+    }
+    let link = hang::open_exception(scene)?;
+    let mut finding = explain_fault(scene, &link);
+    finding.details.insert(0, "The handler of this exception never returned.".into());
+    Some(finding)
+}
+
+/// The honest sentence about a fault that no rule knows.
+fn unknown(scene: &Scene<'_>, link: &Link) -> Finding {
+    let vector = link.fault.vector;
+    let what = crate::words::fault(link.fault);
+    let place = scene.place(&link.at);
+    let headline = match crate::sentence::cause(&link.why) {
+        Some(text) => format!("{what} at {place}: {text}"),
+        None => format!("{what} ({}) at {place}", crate::words::meaning(vector)),
+    };
+    let manual = format!("vol. 3A, 6.15, interrupt {}", vector as u8);
+    let mut finding = Finding::new("fault", headline, &manual, cure(&link.why));
+    if let Cause::Page { entry_addr, entry, level, .. } = link.why {
+        finding = finding
+            .show("CR2", format!("{:08X}", link.cr2))
+            .wrong(format!("{} at {entry_addr:08X}", level.name()), format!("{entry:08X}"));
+    }
+    if let Cause::Selector { selector, descriptor, check, .. } = link.why {
+        let field = stack::field_of(check);
+        let what = format!("descriptor {:04X}", selector.0);
+        finding = finding.show_descriptor(&what, descriptor, &[field]);
+    }
+    finding
+}
+
+/// What helps most often, by kind of evidence.
+const fn cure(why: &Cause) -> &'static str {
+    match why {
+        Cause::Selector { .. } => "Compare the selector with the GDT: index, RPL, type, P, DPL.",
+        Cause::Limit { .. } => {
+            "Give the segment a limit that covers the access, or fix the address."
+        }
+        Cause::Access { .. } => "Load the segment register with a selector fit for this access.",
+        Cause::Page { .. } => "Map the page with the rights needed, or fix the pointer.",
+        Cause::Opcode { .. } => {
+            "Look how execution came here: a wild jump or return is likelier \
+                                 than a wrong instruction."
+        }
+        Cause::Divide { .. } => {
+            "Check the divisor, and clear or sign-extend EDX before DIV or IDIV."
+        }
+        Cause::Value { .. } => "Write only bits that this processor has, in a legal combination.",
+        Cause::Io { .. } => "Let the kernel do the I/O, or allow the port in the TSS's bitmap.",
+        Cause::Fpu { .. } => "Clear CR0.EM and CR0.TS before using the FPU.",
+        _ => "Look at the instruction and the registers below.",
+    }
+}
+
+fn nothing_known() -> Finding {
+    Finding::new(
+        "fault",
+        "the processor shut down, and no evidence was kept",
+        "vol. 3A, 6.15, interrupt 8",
+        "Look at the last crossings and the registers below.",
+    )
+}

@@ -1,0 +1,152 @@
+//! What led here: the last crossings, and the interrupts delivered but not returned from.
+//! A fixed amount is kept, whatever the guest does; everything is a function of the events.
+
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use x86::event::{Event, Place, Record, Source, Transfer, Via, Wanted};
+
+/// Crossings kept for reports.
+const CROSSINGS: usize = 32;
+/// Deliveries kept to find mistakes in handlers.
+const DELIVERIES: usize = 64;
+
+/// An interrupt or exception that reached its handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Steps before it.
+    pub step: u64,
+    /// The vector.
+    pub vector: u8,
+    /// Why.
+    pub source: Source,
+    /// The error code pushed.
+    pub error_code: Option<u16>,
+    /// The interrupted place.
+    pub from: Place,
+    /// The handler's first instruction.
+    pub to: Place,
+    /// The step of the IRET that went back, if one did.
+    pub returned: Option<u64>,
+}
+
+/// The last crossings of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    crossings: VecDeque<Record>,
+    deliveries: VecDeque<Delivery>,
+}
+
+impl History {
+    /// A history of nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes note of an event; those that aren't crossings are passed over.
+    pub fn observe(&mut self, record: &Record) {
+        if !record.event.class().contains(Wanted::CROSSINGS) {
+            return;
+        }
+        keep(&mut self.crossings, *record, CROSSINGS);
+        let Event::Transfer(t) = &record.event else { return };
+        match t.via {
+            Via::Interrupt { vector, source, error_code } => {
+                let (from, to) = (t.from, t.to);
+                let step = record.step;
+                let d = Delivery { step, vector, source, error_code, from, to, returned: None };
+                keep(&mut self.deliveries, d, DELIVERIES);
+            }
+            Via::Iret => self.note_return(record.step, t),
+            _ => {}
+        }
+    }
+
+    /// Finds the delivery an IRET answers: the latest open one whose frame lies where the IRET
+    /// popped, an error code included or not, or which it returns to.
+    fn note_return(&mut self, step: u64, t: &Transfer) {
+        let answers = |d: &Delivery| {
+            let above = t.from.esp.wrapping_sub(d.to.esp);
+            let same_frame = d.to.ss == t.from.ss && (above == 0 || above == 4);
+            same_frame || (t.to.cs == d.from.cs && t.to.eip == d.from.eip)
+        };
+        let open = self.deliveries.iter_mut().rev().find(|d| d.returned.is_none() && answers(d));
+        if let Some(delivery) = open {
+            delivery.returned = Some(step);
+        }
+    }
+
+    /// The last crossings, oldest first.
+    pub fn crossings(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.crossings.iter()
+    }
+
+    /// The last deliveries, latest first.
+    pub fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.iter().rev()
+    }
+
+    /// The latest delivery whose handler hasn't returned.
+    #[must_use]
+    pub fn open_delivery(&self) -> Option<&Delivery> {
+        self.deliveries().find(|d| d.returned.is_none())
+    }
+
+    /// The latest delivery of an interrupt from outside through this vector.
+    #[must_use]
+    pub fn last_external(&self, vector: u8) -> Option<&Delivery> {
+        self.deliveries().find(|d| d.vector == vector && d.source == Source::External)
+    }
+}
+
+fn keep<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
+    if queue.len() == most {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests_support::{protected, transfer};
+
+    fn delivered(step: u64, vector: u8, error_code: Option<u16>) -> Record {
+        let via = Via::Interrupt { vector, source: Source::External, error_code };
+        let from = protected(0, 8, 0x1000, 0x10, 0x9000);
+        let to = protected(0, 8, 0x2000, 0x10, 0x8FF4);
+        Record { step, event: Event::Transfer(transfer(via, from, to)) }
+    }
+
+    fn iret(step: u64, esp: u32) -> Record {
+        let from = protected(0, 8, 0x2010, 0x10, esp);
+        let to = protected(0, 8, 0x1002, 0x10, 0x9000);
+        Record { step, event: Event::Transfer(transfer(Via::Iret, from, to)) }
+    }
+
+    #[test]
+    fn an_iret_at_the_frame_closes_the_delivery() {
+        let mut h = History::new();
+        h.observe(&delivered(10, 0x20, None));
+        assert_eq!(h.open_delivery().map(|d| d.vector), Some(0x20));
+        h.observe(&iret(15, 0x8FF4));
+        assert_eq!(h.open_delivery(), None);
+        assert_eq!(h.last_external(0x20).and_then(|d| d.returned), Some(15));
+    }
+
+    #[test]
+    fn an_iret_elsewhere_leaves_it_open() {
+        let mut h = History::new();
+        h.observe(&delivered(10, 0x20, None));
+        h.observe(&iret(15, 0x7000));
+        assert!(h.open_delivery().is_some());
+    }
+
+    #[test]
+    fn only_the_last_crossings_are_kept() {
+        let mut h = History::new();
+        (0..100).for_each(|step| h.observe(&delivered(step, 0x20, None)));
+        assert_eq!(h.crossings().count(), CROSSINGS);
+        assert_eq!(h.crossings().last().map(|r| r.step), Some(99));
+    }
+}
