@@ -301,6 +301,32 @@ interrupts:
       show16 "tr", [saw_tr]
       show16 "ds", [saw_v86_ds]
     endtry
+    body_flags IOPL3
+    tryv    "TF in VM86: trap to the monitor, BS set", "#DB bs=1 vm=1 tf=1 handlertf=0", "3B 17.3.1.4"
+      push  word ptr 0x102
+      popfw
+      nop
+    at
+      nop
+    after
+      show_bits "bs", [saw_dr6], 14
+      show_bits "vm", [saw_efl], 17
+      show_bits "tf", [saw_efl], 8
+      show_bits "handlertf", [saw_handler_efl], 8
+    endtry
+    mov     eax, offset V86_BASE + 0x40
+    mov     dr0, eax
+    mov     eax, 0x00010002                         # G0, on write, one byte
+    mov     dr7, eax
+    body_flags 2
+    tryv    "a breakpoint register in VM86: linear addresses", "#DB b=1 vm=1", "3B 17.2.1"
+      mov   ds:[0x40], al
+    at
+      nop
+    after
+      show_bits "b", [saw_dr6], 0
+      show_bits "vm", [saw_efl], 17
+    endtry
     ret
 
 back_to_v86:
