@@ -17,7 +17,7 @@ use crate::rng::{Rng, mix};
 use iced_x86::{Code, Decoder, DecoderOptions, Mnemonic};
 
 /// Raised when a seed's case changes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Tries before a form is given up: no seed in practice needs more than a few.
 const TRIES: u64 = 200;

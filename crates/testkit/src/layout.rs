@@ -2,8 +2,8 @@
 //! pages mapped, and a fixed local descriptor table. Every engine builds the same.
 //!
 //! ```text
-//!  offset  0000   1000   2000  3000  4000   5000  6000  7000  8000 ..  E000  F000   10000
-//!          data   data   none  read  data   none  code  code  none     code  data   none
+//!  offset  0000   1000   2000  3000  4000   5000  6000  7000  8000  9000 ..  F000   10000
+//!          data   data   none  read  data   none  code  code  data  none     code   none
 //!                               only                                              (end of window)
 //! ```
 //! Code pages are writable as well and executable; data pages aren't executable. Selectors name
@@ -39,8 +39,8 @@ pub const PAGES: [(u32, Rights); 8] = [
     (0x4, Rights::Data),
     (0x6, Rights::Code),
     (0x7, Rights::Code),
-    (0xE, Rights::Code),
-    (0xF, Rights::Data),
+    (0x8, Rights::Data),
+    (0xF, Rights::Code),
 ];
 
 /// The kinds of descriptor in the table.

@@ -12,7 +12,7 @@ use iced_x86::Mnemonic;
 /// Entries of the table by use.
 const NARROW_CODE: [usize; 4] = [0, 2, 4, 5];
 const WIDE_CODE: [usize; 3] = [1, 3, 6];
-const PAGES_OF_DATA: [u32; 4] = [0x0, 0x1, 0x4, 0xF];
+const PAGES_OF_DATA: [u32; 5] = [0x0, 0x1, 0x4, 0x8, 0xF];
 
 impl Builder<'_> {
     pub(super) fn choose_segments(&mut self) {
@@ -79,7 +79,7 @@ impl Builder<'_> {
             }
             95..=96 => (WINDOW + 0x3000 + self.rng.below(PAGE)).wrapping_sub(segment.base),
             97 => (WINDOW + 0x2000 + self.rng.below(PAGE)).wrapping_sub(segment.base),
-            98 => (WINDOW + 0xE800 + self.rng.below(0x400)).wrapping_sub(segment.base),
+            98 => (WINDOW + 0x6000 + self.rng.below(PAGE)).wrapping_sub(segment.base),
             _ => self.rng.value(),
         };
         offset & mask
@@ -148,15 +148,25 @@ impl Builder<'_> {
             0..=87 => middle,
             88..=91 => WINDOW + 0x7000 - self.rng.below(length) - 1,
             92..=94 => WINDOW + 0x8000 - self.rng.below(length + 1) - 1,
-            95 => WINDOW + 0xF000 - self.rng.below(length) - 1,
+            95 => WINDOW + 0x1_0000 - self.rng.below(length + 1) - 1,
             _ => {
                 segment.base.wrapping_add(segment.limit().wrapping_sub(self.rng.below(length + 1)))
             }
         };
         let offset = linear.wrapping_sub(segment.base);
-        let good = segment.holds(offset, 1) && rights_at(linear) == Some(Rights::Code);
+        let last = offset.wrapping_add(length - 1);
+        let unstable = self.is_conditional_branch() && last == segment.limit();
+        let code_page = rights_at(linear) == Some(Rights::Code);
+        let good = segment.holds(offset, 1) && code_page && !unstable;
         self.eip = if good { offset } else { middle.wrapping_sub(segment.base) };
         segment.holds(self.eip, 1).then_some(())
+    }
+
+    /// A taken conditional branch whose last byte is the segment's last raises #GP on the processor
+    /// of the fixtures *sometimes* (Zen 5: when it was predicted not taken), so none is generated.
+    fn is_conditional_branch(&self) -> bool {
+        let rest = matches!(self.form.opcode, 0xE0..=0xE3 | 0x70..=0x7F) && !self.form.two_bytes;
+        rest || (self.form.two_bytes && matches!(self.form.opcode, 0x80..=0x8F))
     }
 
     /// Puts bytes at an offset of a segment, where it is mapped for writing.
