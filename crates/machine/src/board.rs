@@ -8,13 +8,17 @@
 //! The A20 gate is open at reset, as the 8042's output port is high then; the first fetch, at
 //! FFFF_FFF0, needs it.
 
+use crate::boot::handoff;
 use crate::config::MachineConfig;
 use crate::error::MachineError;
+use crate::media::{Medium, Shared};
 use bus::{Bus, Handle, IrqLine, Signals, System, Timer};
+use devices::fdc::Geometry;
+use devices::storage::{Overlay, Storage};
 use devices::vga::TextScreen;
 use devices::{
-    Cmos, CmosConfig, DebugExit, Debugcon, Key, Pic, Pit, Port92, Post, Power, Ps2, SerialSink,
-    Uart, Vga,
+    Cmos, CmosConfig, DebugExit, Debugcon, Dma, Fdc, Key, Pic, Pit, Port92, Post, Power, Ps2,
+    SerialSink, Uart, Vga,
 };
 use mem::{Kind, Memory, Region};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +67,8 @@ pub struct Chips {
     pub ps2: Handle<Ps2>,
     /// The display.
     pub vga: Handle<Vga>,
+    /// The diskette drives.
+    pub fdc: Handle<Fdc>,
 }
 
 /// Memory, bus and the chips on it.
@@ -74,6 +80,8 @@ pub struct Board {
     pub chips: Chips,
     serial: Output,
     console: Output,
+    /// What belongs into drive A.
+    floppy_a: Option<Shared>,
     ram_bytes: u64,
     rom_hash: [u8; 32],
 }
@@ -87,12 +95,15 @@ impl Board {
         let mut bus = Bus::new(Signals::new());
         bus.clock.set_rate(0, config.ps_per_step);
         let (serial, console) = (Output::default(), Output::default());
-        let chips = wire_chips(&mut bus, config, &serial, &console)?;
+        let media = Media::open(config);
+        let floppy_a = media.floppies[0].clone();
+        let chips = wire_chips(&mut bus, config, media, &serial, &console)?;
         Ok(Self {
             sys: System::new(memory, bus),
             chips,
             serial,
             console,
+            floppy_a,
             ram_bytes: config.memory_bytes,
             rom_hash: *blake3::hash(bios).as_bytes(),
         })
@@ -147,18 +158,25 @@ impl Board {
     /// All chips as at power-on.
     pub fn power_on(&mut self, kernel_waits: bool) {
         self.sys.bus.reset();
-        self.processor_reset(kernel_waits);
+        self.processor_reset();
+        self.put_right_floppy(kernel_waits);
     }
 
-    /// What the board does when the processor is reset: A20 opens, and where a kernel waits to
-    /// be started, the diskette that stops the BIOS is in the drive.
-    pub fn processor_reset(&mut self, kernel_waits: bool) {
+    /// What the board does when the processor is reset: A20 opens.
+    pub fn processor_reset(&mut self) {
         self.sys.bus.signals().set_a20(true);
-        let _ = kernel_waits;
     }
 
-    /// The kernel runs: the diskette that stopped the BIOS is taken out.
-    pub fn kernel_started(&mut self) {}
+    /// The diskette that belongs into drive A: while a kernel waits to be started the one that
+    /// stops the BIOS, else the machine's own.
+    pub fn put_right_floppy(&mut self, kernel_waits: bool) {
+        let medium: Option<Box<dyn Storage>> = if kernel_waits {
+            Some(Box::new(Overlay::from_bytes(handoff::halting_diskette())))
+        } else {
+            self.floppy_a.clone().map(|own| -> Box<dyn Storage> { Box::new(own) })
+        };
+        self.sys.bus.with(self.chips.fdc, |fdc| fdc.insert(0, medium));
+    }
 }
 
 fn ram(name: &str, start: u64, end: u64) -> Region {
@@ -191,9 +209,28 @@ fn wire_memory(ram_bytes: u64, bios: &[u8]) -> Result<Memory, MachineError> {
     Ok(memory)
 }
 
+/// The media of a machine, opened.
+struct Media {
+    floppies: [Option<Shared>; 2],
+    disks: [Option<Shared>; 2],
+}
+
+impl Media {
+    fn open(config: &MachineConfig) -> Self {
+        let open =
+            |media: &[Option<Medium>; 2]| media.each_ref().map(|m| m.as_ref().map(Medium::open));
+        Self { floppies: open(&config.floppies), disks: open(&config.disks) }
+    }
+
+    fn boxed(media: [Option<Shared>; 2]) -> [Option<Box<dyn Storage>>; 2] {
+        media.map(|m| m.map(|medium| -> Box<dyn Storage> { Box::new(medium) }))
+    }
+}
+
 fn wire_chips(
     bus: &mut Bus,
     config: &MachineConfig,
+    media: Media,
     serial: &Output,
     console: &Output,
 ) -> Result<Chips, MachineError> {
@@ -207,24 +244,46 @@ fn wire_chips(
     let t = timer();
     let ps2 = bus.add_timed(Ps2::new(&signals, irq(1), t.clone()), Ps2::PORTS, t)?;
     let t = timer();
-    let cmos = bus.add_timed(Cmos::new(&cmos_config(config), irq(8), t.clone()), Cmos::PORTS, t)?;
+    let mut cmos = Cmos::new(&cmos_config(config, &media), irq(8), t.clone());
+    cmos.set_byte(CMOS_BOOT_ORDER, boot_order(config));
+    let cmos = bus.add_timed(cmos, Cmos::PORTS, t)?;
     let t = timer();
     let uart = Uart::new(0x3F8, Box::new(serial.clone()), irq(4), t.clone());
     let com1 = bus.add_timed(uart, Uart::COM1, t)?;
 
+    let dma = Dma::new();
+    let t = timer();
+    let floppies = Media::boxed(media.floppies);
+    let fdc = Fdc::new(floppies, dma.channel(2), irq(6), t.clone());
+    let fdc = bus.add_timed(fdc, Fdc::PORTS, t)?;
+    bus.add(dma, &Dma::ports())?;
     let vga = bus.add(Vga::new(), Vga::PORTS)?;
     let post = bus.add(Post::new(), Post::PORTS)?;
     bus.add(Port92::new(&signals), Port92::PORTS)?;
     bus.add(Power::new(&signals), Power::PORTS)?;
     bus.add(DebugExit::new(&signals), DebugExit::PORTS)?;
     bus.add(Debugcon::new(Box::new(console.clone())), Debugcon::PORTS)?;
-    Ok(Chips { com1, cmos, pit, post, ps2, vga })
+    Ok(Chips { com1, cmos, pit, post, ps2, vga, fdc })
 }
 
-fn cmos_config(config: &MachineConfig) -> CmosConfig {
+/// The first two boot devices: in bits 3-0 and 7-4, 1 a diskette, 2 a disk.
+const CMOS_BOOT_ORDER: u8 = 0x3D;
+
+fn boot_order(config: &MachineConfig) -> u8 {
+    let floppy_first = config.floppies[0].is_some() || config.kernel.is_some();
+    if floppy_first { 0x21 } else { 0x12 }
+}
+
+fn cmos_config(config: &MachineConfig, media: &Media) -> CmosConfig {
+    let kind = |medium: &Option<Shared>| {
+        medium.as_ref().and_then(|m| Geometry::of(m.len_sectors())).map(Geometry::cmos_type)
+    };
+    let [a, b] = &media.floppies;
     CmosConfig {
         memory_bytes: config.memory_bytes,
         below_4g_bytes: config.memory_bytes,
+        // Drive A is there even without a diskette.
+        floppies: [kind(a).unwrap_or(4), kind(b).unwrap_or(0)],
         start: config.start,
         ..CmosConfig::default()
     }

@@ -375,7 +375,7 @@ impl Machine {
         handoff.write(&mut self.board.sys.mem);
         handoff.enter(&mut self.cpu.state);
         self.booting_kernel = false;
-        self.board.kernel_started();
+        self.board.put_right_floppy(false);
         self.cpu.sync();
         self.engine.flush();
     }
@@ -411,8 +411,11 @@ impl Machine {
     /// Resets the processor, as the 8042, port 92h and a shutdown on a PC do. Memory and
     /// devices keep their state: the BIOS finds in CMOS why it runs.
     fn reset(&mut self) {
-        self.booting_kernel = self.handoff.is_some();
-        self.board.processor_reset(self.booting_kernel);
+        if self.handoff.is_some() && !self.booting_kernel {
+            self.booting_kernel = true;
+            self.board.put_right_floppy(true);
+        }
+        self.board.processor_reset();
         self.reset_cpu();
     }
 

@@ -57,10 +57,13 @@ impl Medium {
         lock(&self.below).len_sectors()
     }
 
-    /// The medium as a drive sees it.
-    pub(crate) fn open(&self) -> Box<dyn Storage> {
+    /// The medium as a machine's drives see it: what one of them writes, the others read.
+    pub(crate) fn open(&self) -> Shared {
         let shared = Shared(Arc::clone(&self.below));
-        if self.temporary { Box::new(Overlay::new(Box::new(shared))) } else { Box::new(shared) }
+        if !self.temporary {
+            return shared;
+        }
+        Shared(Arc::new(Mutex::new(Box::new(Overlay::new(Box::new(shared))))))
     }
 }
 
@@ -68,8 +71,15 @@ fn lock(below: &Mutex<Box<dyn Storage>>) -> MutexGuard<'_, Box<dyn Storage>> {
     below.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The medium itself, behind a handle.
-struct Shared(Arc<Mutex<Box<dyn Storage>>>);
+/// A medium behind a handle.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Mutex<Box<dyn Storage>>>);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Shared").field(&lock(&self.0).len_sectors()).finish()
+    }
+}
 
 impl Storage for Shared {
     fn len_sectors(&self) -> u64 {
@@ -148,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_image_is_written_in_one_drive_only() {
+    fn a_written_image_is_written_in_one_machine_only() {
         let medium = Medium::disk(vec![0; 512].into());
         let (mut one, mut other) = (medium.open(), medium.open());
         one.write(0, &[5; SECTOR_BYTES]).unwrap();

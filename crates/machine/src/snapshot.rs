@@ -210,7 +210,9 @@ impl Machine {
             .restore(&body.core.translations)
             .map_err(|e| SnapshotError::Damaged { why: e.to_string() })?;
         let before = self.board.sys.bus.save();
+        self.board.put_right_floppy(body.core.booting_kernel);
         if let Err(error) = self.board.sys.bus.restore(&body.core.devices) {
+            self.board.put_right_floppy(self.booting_kernel);
             self.board.sys.bus.restore(&before).expect("devices take back their own state");
             return Err(error.into());
         }

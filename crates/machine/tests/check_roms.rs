@@ -124,3 +124,13 @@ fn check_real_prints_its_transcript() {
 fn check_guard_prints_its_transcript() {
     runs_as_kept("check-guard");
 }
+
+#[test]
+fn check_faults_prints_its_transcript() {
+    runs_as_kept("check-faults");
+}
+
+#[test]
+fn check_stack_prints_its_transcript() {
+    runs_as_kept("check-stack");
+}
