@@ -56,9 +56,18 @@ const LINK_RULES: &[LinkRule] = &[
     mode::privileged,
 ];
 
-/// Rules about how the run ended, for runs that didn't end in a shutdown.
-const ENDING_RULES: &[SceneRule] =
-    &[mode::long_mode, irq::eoi_missing, hang::halted, hang::spinning];
+/// Rules about runs that didn't end in a shutdown: what is wrong stands before where it led.
+const ENDING_RULES: &[SceneRule] = &[
+    mode::long_mode,
+    stack::error_code_left_before,
+    irq::eoi_missing,
+    irq::came_as_exception,
+    stale_cs,
+    panicked,
+    hang::halted,
+    hang::spinning,
+    plain_panic,
+];
 
 /// Explains how a run ended. `None` where there is nothing to explain: it was stopped from
 /// outside and nothing looks wrong.
@@ -85,7 +94,8 @@ fn shutdown(scene: &Scene<'_>) -> Explanation {
     let mut found: Vec<Finding> = Vec::new();
     // Whatever died with the CS of real mode died of that.
     add(&mut found, mode::no_far_jump(scene));
-    let stale_cs = !found.is_empty();
+    add(&mut found, stack::error_code_left_before(scene));
+    let told = !found.is_empty();
     let first = scene.chain.first();
     let recognized = first.and_then(|link| recognize(scene, link));
     let plain = first.filter(|_| recognized.is_none()).map(|link| unknown(scene, link));
@@ -95,7 +105,7 @@ fn shutdown(scene: &Scene<'_>) -> Explanation {
         add(&mut found, recognize(scene, link));
     }
     if let Some(plain) = plain {
-        found = with_plain_fault(plain, found, stale_cs);
+        found = with_plain_fault(plain, found, told);
     }
     let mut found = found.into_iter();
     let finding = found.next().unwrap_or_else(nothing_known);
@@ -108,10 +118,10 @@ fn add(found: &mut Vec<Finding>, finding: Option<Finding>) {
 }
 
 /// The first fault is nothing special; what stood in the way of its handler is: both belong in
-/// the headline.
-fn with_plain_fault(plain: Finding, mut found: Vec<Finding>, stale_cs: bool) -> Vec<Finding> {
+/// the headline, unless the mistake was `told` from the history.
+fn with_plain_fault(plain: Finding, mut found: Vec<Finding>, told: bool) -> Vec<Finding> {
     let Some(worst) = found.first_mut() else { return vec![plain] };
-    if !stale_cs {
+    if !told {
         worst.headline = format!("{}; then {}", plain.headline, worst.headline);
     }
     found.insert(1, plain);
@@ -119,12 +129,11 @@ fn with_plain_fault(plain: Finding, mut found: Vec<Finding>, stale_cs: bool) -> 
 }
 
 fn ended(scene: &Scene<'_>) -> Option<Explanation> {
-    let mut found: Vec<Finding> = ENDING_RULES.iter().filter_map(|rule| rule(scene)).collect();
-    if scene.ending != Ending::LongMode {
-        found.extend(panicked(scene));
-        found.extend(irq::came_as_exception(scene));
-        if scene.ending != Ending::Stopped {
-            found.extend(mode::no_far_jump(scene));
+    let mut found = Vec::new();
+    for rule in ENDING_RULES {
+        add(&mut found, rule(scene));
+        if scene.ending == Ending::LongMode {
+            break;
         }
     }
     let mut found = found.into_iter();
@@ -132,15 +141,27 @@ fn ended(scene: &Scene<'_>) -> Option<Explanation> {
     Some(Explanation { finding, story: story::tell(scene), related: found.collect() })
 }
 
-/// The exception whose handler hangs.
+/// A guest that somebody stopped may be between setting PE and its far jump.
+fn stale_cs(scene: &Scene<'_>) -> Option<Finding> {
+    (scene.ending != Ending::Stopped).then(|| mode::no_far_jump(scene)).flatten()
+}
+
+/// The exception whose handler hangs, if a rule knows it: what a kernel that panics died of.
 fn panicked(scene: &Scene<'_>) -> Option<Finding> {
-    if scene.ending == Ending::Stopped {
-        return None;
-    }
     let link = hang::open_exception(scene)?;
-    let mut finding = explain_fault(scene, &link);
+    recognize(scene, &link).map(never_returned)
+}
+
+/// The same where no rule knows it.
+fn plain_panic(scene: &Scene<'_>) -> Option<Finding> {
+    let link = hang::open_exception(scene)?;
+    let known = recognize(scene, &link).is_some();
+    (!known).then(|| never_returned(unknown(scene, &link)))
+}
+
+fn never_returned(mut finding: Finding) -> Finding {
     finding.details.insert(0, "The handler of this exception never returned.".into());
-    Some(finding)
+    finding
 }
 
 /// The honest sentence about a fault that no rule knows.

@@ -7,7 +7,7 @@ use crate::scene::{Link, Scene};
 use crate::sentence;
 use crate::words;
 use x86::cause::{Check, Origin};
-use x86::event::{Event, Via};
+use x86::event::{Event, Source, Via};
 use x86::fault::Vector;
 use x86::paging::AccessKind;
 use x86::segment::{SegReg, system_type};
@@ -172,14 +172,25 @@ fn mismatch(link: &Link, cs: Selector, ss: Option<Selector>, name: &str) -> Opti
     }
 }
 
-/// Row 7: an error code left on the stack, which IRET took for EIP.
+/// Row 7: an error code left on the stack, which IRET took for EIP: the IRET is what faulted.
 #[must_use]
 pub fn error_code_left(scene: &Scene<'_>, link: &Link) -> Option<Finding> {
-    let (delivery, code) = shifted_at_fault(scene, link).or_else(|| shifted_return(scene))?;
-    let name = Vector::mnemonic;
-    let vector = words::vector(delivery.vector);
-    let mnemonic = x86::fault::vector_name(delivery.vector).map_or("the exception", name);
-    let finding = Finding::new(
+    let (delivery, code) = shifted_at_fault(scene, link)?;
+    Some(error_code_finding(delivery, code))
+}
+
+/// Row 7, seen in the past: the IRET went through to a wild place, or faulted again and again.
+#[must_use]
+pub fn error_code_left_before(scene: &Scene<'_>) -> Option<Finding> {
+    let (delivery, code) = shifted_return(scene).or_else(|| shifted_again(scene))?;
+    Some(error_code_finding(delivery, code))
+}
+
+fn error_code_finding(delivery: &Delivery, code: u16) -> Finding {
+    let mnemonic =
+        x86::fault::vector_name(delivery.vector).map_or("the exception", Vector::mnemonic);
+    let eip = delivery.from.eip;
+    Finding::new(
         "error-code-not-popped",
         format!(
             "the frame is shifted by one word: vector {}'s handler must drop the error code",
@@ -194,17 +205,9 @@ pub fn error_code_left(scene: &Scene<'_>, link: &Link) -> Option<Finding> {
         "{mnemonic} pushes an error code below EIP, and IRET doesn't remove it: it took the error \
          code for EIP, EIP for CS, and CS for EFLAGS."
     ))
-    .show("delivered", format!("{vector} at step {}", delivery.step))
+    .show("delivered", format!("{} at step {}", words::vector(delivery.vector), delivery.step))
     .wrong("popped as EIP", format!("{code:08X}, the error code"))
-    .wrong(
-        "popped as CS",
-        format!(
-            "{:04X}, the low half of the saved EIP {:08X}",
-            delivery.from.eip & 0xFFFF,
-            delivery.from.eip
-        ),
-    );
-    Some(finding)
+    .wrong("popped as CS", format!("{:04X}, the low half of the saved EIP {eip:08X}", eip & 0xFFFF))
 }
 
 /// The fault is an IRET's own, with the shifted frame still on the stack.
@@ -233,6 +236,21 @@ fn shifted_return<'a>(scene: &Scene<'a>) -> Option<(&'a Delivery, u16)> {
                 t.to.eip == u32::from(code) && u32::from(t.to.cs.0) == d.from.eip & 0xFFFF;
             shifted.then_some((d, code))
         })
+    })
+}
+
+/// The IRET faulted, and that fault was delivered: it complains of a selector that is the saved
+/// EIP, and interrupted the stack just where the first delivery left it.
+fn shifted_again<'a>(scene: &Scene<'a>) -> Option<(&'a Delivery, u16)> {
+    let deliveries: Vec<&Delivery> = scene.history.deliveries().collect();
+    deliveries.windows(2).find_map(|pair| {
+        let (second, first) = (pair[0], pair[1]);
+        let code = first.error_code?;
+        let selector = Selector((first.from.eip & 0xFFFF) as u16).error();
+        let shifted = second.source == Source::Exception
+            && second.error_code == Some(selector)
+            && (second.from.ss, second.from.esp) == (first.to.ss, first.to.esp);
+        shifted.then_some((first, code))
     })
 }
 

@@ -179,6 +179,29 @@ fn row_7_an_error_code_left_on_the_stack() {
 }
 
 #[test]
+fn row_7_an_iret_that_faults_again_and_again() {
+    let mut g = Guest::new(Ending::Stopped);
+    deliver(&mut g, 13, Source::Exception, Some(0x50));
+    let from = protected(0, 8, 0x7D00, 0x10, 0x6FF4);
+    let to = protected(0, 8, 0x7D00, 0x10, 0x6FE4);
+    let via = Via::Interrupt { vector: 13, source: Source::Exception, error_code: Some(0x7C40) };
+    g.history.observe(&Record { step: 501, event: Event::Transfer(transfer(via, from, to)) });
+    let e = explained(&g);
+    assert_eq!(e.finding.id, "error-code-not-popped");
+    assert_eq!(e.finding.evidence[1].value, "00000050, the error code");
+}
+
+#[test]
+fn row_3_a_kernel_that_panics_in_its_gp_handler_is_told_of_the_gate() {
+    let mut g = Guest::new(Ending::HaltedForEver);
+    deliver(&mut g, 13, Source::Exception, Some(0x402));
+    g.last_cause = idt_gate(0x80, 0x8E00_0008_1000, Check::GatePrivilege, true);
+    let e = explained(&g);
+    assert_eq!(e.finding.id, "int-gate-dpl");
+    assert_eq!(e.related[0].id, "hlt-with-if-0");
+}
+
+#[test]
 fn row_8_the_timer_as_vector_8() {
     let mut g = Guest::new(Ending::Shutdown);
     g.state.set_flag(Eflags::IF, true);
@@ -199,8 +222,8 @@ fn row_8_a_double_fault_handler_that_halts_on_the_timer() {
     let mut g = Guest::new(Ending::HaltedForEver);
     deliver(&mut g, 8, Source::External, None);
     let e = explained(&g);
-    assert_eq!(e.finding.id, "hlt-with-if-0");
-    assert_eq!(e.related[0].id, "pic-not-remapped");
+    assert_eq!(e.finding.id, "pic-not-remapped");
+    assert_eq!(e.related[0].id, "hlt-with-if-0");
 }
 
 #[test]
