@@ -95,6 +95,10 @@ impl Default for CmosConfig {
     }
 }
 
+fn to_bcd(value: u8) -> u8 {
+    (value / 10) << 4 | (value % 10)
+}
+
 /// Clock and memory.
 #[derive(Debug)]
 pub struct Cmos {
@@ -145,7 +149,7 @@ impl State {
 
     fn encode(&self, value: u32) -> u8 {
         let value = (value % 100) as u8;
-        if self.is_binary() { value } else { value / 10 << 4 | value % 10 }
+        if self.is_binary() { value } else { to_bcd(value) }
     }
 
     fn decode_hour(&self, byte: u8) -> u32 {
@@ -186,7 +190,7 @@ impl State {
         self.set(8, self.encode(t.month));
         self.set(9, self.encode(t.year));
         let century = (t.year / 100) as u8;
-        self.set(CENTURY, century / 10 << 4 | century % 10);
+        self.set(CENTURY, to_bcd(century));
     }
 
     /// True while the clock counts: the divider runs and SET is off.

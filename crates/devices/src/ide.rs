@@ -374,6 +374,9 @@ impl State {
     }
 }
 
+/// Each disk's settings and what its medium saves.
+type SavedDisks = Vec<Option<(Settings, Vec<u8>)>>;
+
 /// A channel and its disks.
 pub struct Ide {
     base: u16,
@@ -474,7 +477,8 @@ impl Ide {
     fn begin_command(&mut self, command: u8, now_ns: u64) {
         // The diagnostic is for both disks, whichever is selected.
         let has_disk = self.disks.iter().any(Option::is_some);
-        if !self.is_present() && !(command == 0x90 && has_disk) {
+        let is_taken = self.is_present() || command == 0x90 && has_disk;
+        if !is_taken {
             return;
         }
         self.state.error = 0;
@@ -629,7 +633,7 @@ impl Device for Ide {
     }
 
     fn save(&self) -> Vec<u8> {
-        let disks: Vec<Option<(Settings, Vec<u8>)>> = self
+        let disks: SavedDisks = self
             .disks
             .iter()
             .map(|d| d.as_ref().map(|d| (d.settings.clone(), d.storage.save())))
@@ -638,8 +642,7 @@ impl Device for Ide {
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let (state, disks): (State, Vec<Option<(Settings, Vec<u8>)>>) =
-            wire::restore(self.name(), bytes)?;
+        let (state, disks): (State, SavedDisks) = wire::restore(self.name(), bytes)?;
         let is_same = disks.len() == 2
             && disks.iter().zip(&self.disks).all(|(a, b)| a.is_some() == b.is_some());
         wire::require(self.name(), is_same, "not its disks")?;

@@ -331,7 +331,8 @@ fn from_bcd(n: u16) -> u32 {
 }
 
 fn to_bcd(n: u16) -> u16 {
-    n % 10 | n / 10 % 10 << 4 | n / 100 % 10 << 8 | n / 1000 % 10 << 12
+    let digit = |weight: u16| n / weight % 10;
+    digit(1) | digit(10) << 4 | digit(100) << 8 | digit(1000) << 12
 }
 
 /// The timer.
@@ -403,7 +404,7 @@ impl Pit {
     }
 
     fn read_port_b(&self, now: i64) -> u8 {
-        let refresh = if now / REFRESH_TICKS & 1 != 0 { REFRESH } else { 0 };
+        let refresh = if (now / REFRESH_TICKS) & 1 != 0 { REFRESH } else { 0 };
         let out = if self.counters[2].out(now) { OUT2 } else { 0 };
         self.port_b | refresh | out
     }

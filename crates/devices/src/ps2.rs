@@ -141,7 +141,7 @@ impl State {
             0xF0 => self.want(Wants::ScanSet),
             0xF2 => self.queue.extend([KBD_ACK, 0xAB, 0x83]),
             0xF3 => self.want(Wants::Typematic),
-            0xF4 | 0xF5 | 0xF6 => {
+            0xF4..=0xF6 => {
                 self.queue.clear();
                 if byte != 0xF4 {
                     self.scan_set = 2;

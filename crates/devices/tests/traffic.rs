@@ -1,0 +1,278 @@
+//! Random port traffic against the whole board: nothing panics, and a twin that is restored
+//! at a random moment goes on exactly as the original does.
+
+use bus::{Bus, IrqLine, Signals, Timer};
+use devices::*;
+use mem::Memory;
+use proptest::prelude::*;
+use std::sync::{Arc, Mutex};
+use x86::PhysAddr;
+
+/// What the guest sent, and where it came from.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl SerialSink for Kept {
+    fn send(&mut self, byte: u8) {
+        self.0.lock().unwrap().push(byte);
+    }
+}
+
+struct Board {
+    bus: Bus,
+    mem: Memory,
+    signals: Arc<Signals>,
+    ps2: bus::Handle<Ps2>,
+    uart: bus::Handle<Uart>,
+    vga: bus::Handle<Vga>,
+    sent: Kept,
+    step: u64,
+}
+
+const RAM: u64 = 1 << 20;
+
+fn medium(sectors: usize, seed: u8) -> Option<Box<dyn Storage>> {
+    let bytes = (0..sectors * SECTOR_BYTES).map(|i| (i / 7) as u8 ^ seed).collect();
+    Some(Box::new(Overlay::from_bytes(bytes)))
+}
+
+impl Board {
+    fn new() -> Self {
+        let signals = Signals::new();
+        let mut bus = Bus::new(signals.clone());
+        let line = |n| IrqLine::new(&signals, n);
+        let timer = || Timer::new(&signals);
+        let sent = Kept::default();
+        bus.set_intc(Box::new(Pic::new()), Pic::PORTS).unwrap();
+        let t = timer();
+        bus.add_timed(Pit::new(line(0), t.clone()), Pit::PORTS, t).unwrap();
+        let t = timer();
+        let config = CmosConfig::default();
+        bus.add_timed(Cmos::new(&config, line(8), t.clone()), Cmos::PORTS, t).unwrap();
+        let t = timer();
+        let ps2 = Ps2::new(&signals, line(1), t.clone());
+        let ps2 = bus.add_timed(ps2, Ps2::PORTS, t).unwrap();
+        let t = timer();
+        let uart = Uart::new(0x3F8, Box::new(sent.clone()), line(4), t.clone());
+        let uart = bus.add_timed(uart, Uart::COM1, t).unwrap();
+        let dma = Dma::new();
+        let t = timer();
+        let media = [medium(2880, 1), medium(720, 2)];
+        let fdc = Fdc::new(media, dma.channel(2), line(6), t.clone());
+        bus.add_timed(fdc, Fdc::PORTS, t).unwrap();
+        bus.add(dma, &Dma::ports()).unwrap();
+        let t = timer();
+        let ide = Ide::new(0x1F0, [medium(3000, 3), None], line(14), t.clone());
+        bus.add_timed(ide, Ide::PRIMARY, t).unwrap();
+        let t = timer();
+        let ide = Ide::new(0x170, [None, medium(40, 4)], line(15), t.clone());
+        bus.add_timed(ide, Ide::SECONDARY, t).unwrap();
+        let vga = bus.add(Vga::new(), Vga::PORTS).unwrap();
+        bus.add(Debugcon::new(Box::new(sent.clone())), Debugcon::PORTS).unwrap();
+        bus.add(Post::new(), Post::PORTS).unwrap();
+        bus.add(DebugExit::new(&signals), DebugExit::PORTS).unwrap();
+        bus.add(Power::new(&signals), Power::PORTS).unwrap();
+        bus.add(Port92::new(&signals), Port92::PORTS).unwrap();
+        let mem = Memory::flat(RAM).unwrap();
+        Self { bus, mem, signals, ps2, uart, vga, sent, step: 0 }
+    }
+
+    /// Another board in the same state.
+    fn twin(&self) -> Self {
+        let mut twin = Self::new();
+        let mut ram = vec![0; RAM as usize];
+        self.mem.read_phys(PhysAddr(0), &mut ram);
+        twin.mem.write_phys(PhysAddr(0), &ram);
+        twin.bus.clock = self.bus.clock.clone();
+        twin.step = self.step;
+        twin.signals.restore_lines(self.signals.lines());
+        twin.bus.restore(&self.bus.save()).unwrap();
+        twin.sent.0.lock().unwrap().clone_from(&self.sent.0.lock().unwrap());
+        twin
+    }
+
+    /// Does one thing; gives what a guest or the machine could see of it.
+    fn act(&mut self, action: &Action) -> u32 {
+        match *action {
+            Action::Read(port, size) => self.bus.port_read(port, size, self.step, &mut self.mem),
+            Action::Write(port, size, value) => {
+                self.bus.port_write(port, size, value, self.step, &mut self.mem);
+                0
+            }
+            Action::Burst(port, count) => (0..count).fold(0, |sum: u32, _| {
+                let value = self.bus.port_read(port, 2, self.step, &mut self.mem);
+                sum.rotate_left(3) ^ value
+            }),
+            Action::Steps(steps) => {
+                self.step += u64::from(steps);
+                self.bus.run_timers(self.step, &mut self.mem);
+                0
+            }
+            Action::NextDeadline => self.skip_to_deadline(),
+            Action::Acknowledge if self.bus.interrupt_pending() => {
+                self.bus.acknowledge().map_or(0x100, u32::from)
+            }
+            Action::Acknowledge => 0x200,
+            Action::Key(key, down) => {
+                u32::from(self.bus.with(self.ps2, |d| d.key(Key::ALL[key % Key::ALL.len()], down)))
+            }
+            Action::Serial(byte) => {
+                self.bus.with(self.uart, |d| d.push_input(&[byte]));
+                0
+            }
+        }
+    }
+
+    fn skip_to_deadline(&mut self) -> u32 {
+        let Some(due) = self.bus.next_deadline_ns() else {
+            return 1;
+        };
+        let now = self.bus.clock.now_ns(self.step);
+        self.bus.clock.skip(self.step, due.saturating_sub(now));
+        self.bus.run_timers(self.step, &mut self.mem);
+        0
+    }
+
+    /// All that can be compared.
+    fn view(&self) -> (Vec<bus::bus::Saved>, u32, bool, Option<u64>, Vec<u8>) {
+        (
+            self.bus.save(),
+            self.signals.lines(),
+            self.bus.interrupt_pending(),
+            self.bus.next_deadline_ns(),
+            self.sent.0.lock().unwrap().clone(),
+        )
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Read(u16, u8),
+    Write(u16, u8, u32),
+    Burst(u16, u16),
+    Steps(u32),
+    NextDeadline,
+    Acknowledge,
+    Key(usize, bool),
+    Serial(u8),
+}
+
+/// Ports at which something is, most of the time.
+fn port() -> impl Strategy<Value = u16> {
+    let some = vec![
+        0x00..0x10u16,
+        0x20..0x22,
+        0x40..0x44,
+        0x60..0x65,
+        0x70..0x72,
+        0x80..0x93,
+        0xA0..0xA2,
+        0xC0..0xF8,
+        0x170..0x178,
+        0x1F0..0x1F8,
+        0x376..0x377,
+        0x3B4..0x3DB,
+        0x3F0..0x400,
+        0x4D0..0x4D2,
+        0x604..0x606,
+        0xCF8..0xD00,
+        0..0xFFFF,
+    ];
+    prop::sample::select(some).prop_flat_map(|range| range)
+}
+
+fn size() -> impl Strategy<Value = u8> {
+    prop_oneof![4 => Just(1u8), 1 => Just(2u8), 1 => Just(4u8)]
+}
+
+/// Commands with sense in them reach deeper than noise does.
+fn known_write() -> impl Strategy<Value = Action> {
+    let ide = prop::sample::select(vec![
+        0x20u32, 0x24, 0x29, 0x30, 0x34, 0x40, 0x90, 0x91, 0xC4, 0xC5, 0xC6, 0xEC, 0xE7, 0xEF,
+    ]);
+    let fdc = prop::sample::select(vec![
+        0x03u32, 0x04, 0x45, 0xC5, 0x46, 0xE6, 0x07, 0x08, 0x4A, 0x4D, 0x0E, 0x0F, 0x16, 0x94,
+    ]);
+    let kbd = prop::sample::select(vec![
+        0x20u32, 0x60, 0xAA, 0xAD, 0xAE, 0xD0, 0xD1, 0xD2, 0xDD, 0xDF, 0xF0, 0xFE,
+    ]);
+    prop_oneof![
+        ide.prop_map(|v| Action::Write(0x1F7, 1, v)),
+        fdc.prop_map(|v| Action::Write(0x3F5, 1, v)),
+        (0..4u32).prop_map(|v| Action::Write(0x3F5, 1, v)),
+        Just(Action::Write(0x3F2, 1, 0x1C)),
+        Just(Action::Write(0x0A, 1, 2)),
+        Just(Action::Write(0x0B, 1, 0x46)),
+        kbd.prop_map(|v| Action::Write(0x64, 1, v)),
+        Just(Action::Write(0x20, 1, 0x11)),
+        Just(Action::Write(0x20, 1, 0x20)),
+        (0..0x100u32).prop_map(|v| Action::Write(0x43, 1, v)),
+        Just(Action::Write(0x1F6, 1, 0xE0)),
+    ]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        6 => (port(), size()).prop_map(|(p, s)| Action::Read(p, s)),
+        8 => (port(), size(), any::<u32>()).prop_map(|(p, s, v)| Action::Write(p, s, v)),
+        6 => known_write(),
+        1 => prop::sample::select(vec![0x1F0u16, 0x170, 0x3F5]).prop_flat_map(|p| {
+            (1..600u16).prop_map(move |n| Action::Burst(p, n))
+        }),
+        4 => (1..200_000u32).prop_map(Action::Steps),
+        4 => Just(Action::NextDeadline),
+        2 => Just(Action::Acknowledge),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(k, d)| Action::Key(k, d)),
+        1 => any::<u8>().prop_map(Action::Serial),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_restored_twin_goes_on_as_the_original(
+        before in prop::collection::vec(action(), 0..250),
+        after in prop::collection::vec(action(), 1..250),
+    ) {
+        let mut board = Board::new();
+        for action in &before {
+            board.act(action);
+        }
+        let mut twin = board.twin();
+        prop_assert_eq!(board.view(), twin.view());
+        for action in &after {
+            prop_assert_eq!(board.act(action), twin.act(action), "{:?}", action);
+        }
+        prop_assert_eq!(board.view(), twin.view());
+        let screens = (board.bus.get(board.vga).screen(&board.mem),
+            twin.bus.get(twin.vga).screen(&twin.mem));
+        prop_assert_eq!(screens.0, screens.1);
+    }
+
+    #[test]
+    fn damaged_state_is_refused_or_harmless(
+        before in prop::collection::vec(action(), 0..60),
+        device in 0..16usize,
+        at in any::<prop::sample::Index>(),
+        value in any::<u8>(),
+        after in prop::collection::vec(action(), 1..150),
+    ) {
+        let mut board = Board::new();
+        for action in &before {
+            board.act(action);
+        }
+        let mut saved = board.bus.save();
+        let count = saved.len();
+        let bytes = &mut saved[device % count].bytes;
+        if !bytes.is_empty() {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if board.bus.restore(&saved).is_ok() {
+            for action in &after {
+                board.act(action);
+            }
+        }
+    }
+}
