@@ -17,8 +17,8 @@ use devices::fdc::Geometry;
 use devices::storage::{Overlay, Storage};
 use devices::vga::TextScreen;
 use devices::{
-    Cmos, CmosConfig, DebugExit, Debugcon, Dma, Fdc, Key, Pic, Pit, Port92, Post, Power, Ps2,
-    SerialSink, Uart, Vga,
+    Cmos, CmosConfig, DebugExit, Debugcon, DiskGeometry, Dma, Fdc, Ide, Key, Pic, Pit, Port92,
+    Post, Power, Ps2, SerialSink, Uart, Vga,
 };
 use mem::{Kind, Memory, Region};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,6 +69,8 @@ pub struct Chips {
     pub vga: Handle<Vga>,
     /// The diskette drives.
     pub fdc: Handle<Fdc>,
+    /// The disks.
+    pub ide: Handle<Ide>,
 }
 
 /// Memory, bus and the chips on it.
@@ -253,6 +255,9 @@ fn wire_chips(
 
     let dma = Dma::new();
     let t = timer();
+    let ide = Ide::new(0x1F0, Media::boxed(media.disks), irq(14), t.clone());
+    let ide = bus.add_timed(ide, Ide::PRIMARY, t)?;
+    let t = timer();
     let floppies = Media::boxed(media.floppies);
     let fdc = Fdc::new(floppies, dma.channel(2), irq(6), t.clone());
     let fdc = bus.add_timed(fdc, Fdc::PORTS, t)?;
@@ -263,7 +268,7 @@ fn wire_chips(
     bus.add(Power::new(&signals), Power::PORTS)?;
     bus.add(DebugExit::new(&signals), DebugExit::PORTS)?;
     bus.add(Debugcon::new(Box::new(console.clone())), Debugcon::PORTS)?;
-    Ok(Chips { com1, cmos, pit, post, ps2, vga, fdc })
+    Ok(Chips { com1, cmos, pit, post, ps2, vga, fdc, ide })
 }
 
 /// The first two boot devices: in bits 3-0 and 7-4, 1 a diskette, 2 a disk.
@@ -284,7 +289,14 @@ fn cmos_config(config: &MachineConfig, media: &Media) -> CmosConfig {
         below_4g_bytes: config.memory_bytes,
         // Drive A is there even without a diskette.
         floppies: [kind(a).unwrap_or(4), kind(b).unwrap_or(0)],
+        disks: media.disks.each_ref().map(|d| d.as_ref().map(disk_geometry)),
         start: config.start,
-        ..CmosConfig::default()
     }
+}
+
+/// A disk as CMOS describes it: 16 heads of 63 sectors, as many cylinders as fit.
+fn disk_geometry(disk: &Shared) -> DiskGeometry {
+    let cylinders = disk.len_sectors() / (16 * 63);
+    let cylinders = u16::try_from(cylinders.clamp(1, 16_383)).unwrap_or(16_383);
+    DiskGeometry { cylinders, heads: 16, sectors: 63 }
 }

@@ -197,6 +197,12 @@ impl Machine {
         self.board.sys.bus.clock.now_ns(self.cpu.steps)
     }
 
+    /// True while a kernel waits for the BIOS to be done: what runs isn't the guest's yet.
+    #[must_use]
+    pub fn kernel_waits(&self) -> bool {
+        self.booting_kernel
+    }
+
     /// The text screen as it shows now.
     #[must_use]
     pub fn screen(&self) -> TextScreen {
@@ -317,6 +323,8 @@ impl Machine {
         let bounds = [until.step, until.ns.map(at), deadline, input];
         let slice_end = at(self.now_ns().saturating_add(SLICE_NS));
         let end = bounds.into_iter().flatten().min().unwrap_or(u64::MAX).min(slice_end);
+        // What made the last slice end early has been looked at.
+        bus.signals().take_attention();
         self.engine.run(&mut self.cpu, &mut self.board.sys, end.saturating_sub(step).max(1))
     }
 
@@ -348,8 +356,7 @@ impl Machine {
             self.start_kernel();
             return None;
         }
-        let signals = self.board.sys.bus.signals();
-        if signals.has_requests() || signals.wants_attention() {
+        if self.board.sys.bus.signals().has_requests() {
             return None;
         }
         let state = &self.cpu.state;

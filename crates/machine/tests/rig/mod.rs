@@ -1,6 +1,8 @@
 //! A machine whose BIOS is a few bytes of test code, at F000:0000 after the reset vector.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod programs;
+
 use machine::{Engine, Machine, MachineConfig, StopReason, Until};
 use x86::PhysAddr;
 
