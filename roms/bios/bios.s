@@ -37,6 +37,7 @@
 .include "ide.inc"              # the ATA commands, and finding the drives
 .include "memory.inc"           # INT 12h, and INT 15h: how much memory, and where
 .include "system.inc"           # INT 11h, INT 15h: A20, waiting, the machine's identity
+.include "apm.inc"              # INT 15h, 53h: switching off
 .include "move.inc"             # INT 15h, 87h: copying beyond 1 MiB
 .include "serial.inc"           # INT 14h, INT 17h
 .include "boot.inc"             # INT 18h, INT 19h
