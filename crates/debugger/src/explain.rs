@@ -45,6 +45,7 @@ const LINK_RULES: &[LinkRule] = &[
     paging::bad_pointer,
     paging::eip_unmapped,
     stack::no_tss_stack,
+    stack::stack_unmapped,
     paging::parent_denies,
     mode::busy_tss,
     mode::sysenter_cs,

@@ -1,8 +1,10 @@
 //! What led here: the last crossings, and the interrupts delivered but not returned from.
 //! A fixed amount is kept, whatever the guest does; everything is a function of the events.
 
+use crate::scene::Link;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use x86::Cause;
 use x86::event::{Event, Place, Record, Source, Transfer, Via, Wanted};
 
 /// Crossings kept for reports.
@@ -21,6 +23,8 @@ pub struct Delivery {
     pub source: Source,
     /// The error code pushed.
     pub error_code: Option<u16>,
+    /// The evidence of an exception, where the fault was recorded.
+    pub why: Cause,
     /// The interrupted place.
     pub from: Place,
     /// The handler's first instruction.
@@ -34,6 +38,8 @@ pub struct Delivery {
 pub struct History {
     crossings: VecDeque<Record>,
     deliveries: VecDeque<Delivery>,
+    /// The last fault raised: its delivery follows it.
+    fault: Option<Link>,
 }
 
 impl History {
@@ -43,8 +49,11 @@ impl History {
         Self::default()
     }
 
-    /// Takes note of an event; those that aren't crossings are passed over.
+    /// Takes note of an event; those that are neither crossings nor faults are passed over.
     pub fn observe(&mut self, record: &Record) {
+        if let Event::Fault { fault, why, at, cr2, .. } = record.event {
+            self.fault = Some(Link { fault, why, at, cr2 });
+        }
         if !record.event.class().contains(Wanted::CROSSINGS) {
             return;
         }
@@ -52,9 +61,11 @@ impl History {
         let Event::Transfer(t) = &record.event else { return };
         match t.via {
             Via::Interrupt { vector, source, error_code } => {
-                let (from, to) = (t.from, t.to);
-                let step = record.step;
-                let d = Delivery { step, vector, source, error_code, from, to, returned: None };
+                let (from, to, step) = (t.from, t.to, record.step);
+                let raised = self.fault.take().filter(|f| f.fault.vector as u8 == vector);
+                let why = raised.map_or(Cause::None, |f| f.why);
+                let returned = None;
+                let d = Delivery { step, vector, source, error_code, why, from, to, returned };
                 keep(&mut self.deliveries, d, DELIVERIES);
             }
             Via::Iret => self.note_return(record.step, t),
@@ -110,6 +121,7 @@ fn keep<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
 mod tests {
     use super::*;
     use crate::tests_support::{protected, transfer};
+    use x86::Fault;
 
     fn delivered(step: u64, vector: u8, error_code: Option<u16>) -> Record {
         let via = Via::Interrupt { vector, source: Source::External, error_code };
@@ -140,6 +152,19 @@ mod tests {
         h.observe(&delivered(10, 0x20, None));
         h.observe(&iret(15, 0x7000));
         assert!(h.open_delivery().is_some());
+    }
+
+    #[test]
+    fn a_delivered_exception_keeps_its_evidence() {
+        let mut h = History::new();
+        let at = protected(0, 8, 0x1000, 0x10, 0x9000);
+        let (fault, why) = (Fault::gp(0), Cause::SysenterCs { value: 0 });
+        let event = Event::Fault { fault, why, at, cr2: 0, during: None };
+        h.observe(&Record { step: 9, event });
+        h.observe(&delivered(10, 13, Some(0)));
+        assert_eq!(h.open_delivery().map(|d| d.why), Some(why));
+        h.observe(&delivered(11, 13, Some(0)));
+        assert_eq!(h.open_delivery().map(|d| d.why), Some(Cause::None));
     }
 
     #[test]

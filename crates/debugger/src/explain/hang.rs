@@ -4,8 +4,8 @@
 use super::finding::Finding;
 use crate::scene::{Ending, Scene};
 use crate::words;
-use x86::Eflags;
 use x86::event::Source;
+use x86::{Cause, Eflags};
 
 /// Row 14a: HLT with IF=0.
 #[must_use]
@@ -94,10 +94,6 @@ pub fn open_exception(scene: &Scene<'_>) -> Option<crate::scene::Link> {
         .find(|d| d.returned.is_none() && matches!(d.source, Source::Exception) && d.vector != 1)?;
     let vector = x86::fault::vector_name(open.vector)?;
     let fault = x86::Fault { vector, code: open.error_code.unwrap_or(0) };
-    Some(crate::scene::Link {
-        fault,
-        why: scene.last_cause,
-        at: open.from,
-        cr2: scene.state.cr2 as u32,
-    })
+    let why = if open.why == Cause::None { scene.last_cause } else { open.why };
+    Some(crate::scene::Link { fault, why, at: open.from, cr2: scene.state.cr2 as u32 })
 }

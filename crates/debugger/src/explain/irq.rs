@@ -15,16 +15,16 @@ const BIOS_VECTORS: std::ops::RangeInclusive<u8> = 8..=15;
 /// Row 8, where a delivery failed: the first link is an external interrupt with vector 8..=15.
 #[must_use]
 pub fn not_remapped(scene: &Scene<'_>, link: &Link) -> Option<Finding> {
+    let external = link.fault.code & EXT != 0;
     let vector = match link.why {
-        Cause::IdtGate { vector, software: false, .. }
-        | Cause::Selector { origin: Origin::InterruptGate(vector), .. } => vector,
+        Cause::IdtGate { vector, software: false, .. } => vector,
+        Cause::Selector { origin: Origin::InterruptGate(vector), .. } if external => vector,
         _ => return None,
     };
     // A fault while an exception of that number is delivered never stands first in a chain.
-    let first = scene.chain.first() == Some(link);
-    let external = link.fault.code & EXT != 0 && link.at.mode != Mode::Real;
+    let first = scene.chain.first() == Some(link) && link.at.mode != Mode::Real;
     let enabled = scene.state.flag(Eflags::IF);
-    if !first || !external || !enabled || !BIOS_VECTORS.contains(&vector) {
+    if !first || !enabled || !BIOS_VECTORS.contains(&vector) {
         return None;
     }
     remapping(scene, vector)

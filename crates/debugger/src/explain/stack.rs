@@ -108,6 +108,36 @@ fn bad_esp0(scene: &Scene<'_>, link: &Link) -> Option<String> {
     })
 }
 
+/// Not in the catalogue, but common: ring 0's own stack isn't mapped, so that no fault can be
+/// delivered at all.
+#[must_use]
+pub fn stack_unmapped(scene: &Scene<'_>, link: &Link) -> Option<Finding> {
+    let Cause::Page { addr, kind: AccessKind::Write, user: false, .. } = link.why else {
+        return None;
+    };
+    let top = scene.in_segment(SegReg::Ss, link.at.esp);
+    let below = (top.0 as u32).wrapping_sub(addr.0 as u32);
+    if link.at.ring != 0 || !(1..=0x40).contains(&below) {
+        return None;
+    }
+    let finding = Finding::new(
+        "stack-unmapped",
+        format!("the kernel's stack isn't mapped for writing: ESP is {:#010X}", link.at.esp),
+        "vol. 3A, 6.12.1 and 6.15, interrupt 14",
+        "Map the stack's pages before paging goes on, and give it room: a stack that grows over \
+         its end dies in just this way. A task gate for vector 8 would bring a fresh stack.",
+    )
+    .say(
+        "In ring 0 a fault is delivered on the stack in use: where that can't be written, the \
+         delivery faults too, and so does that of the double fault.",
+    );
+    Some(
+        finding
+            .wrong("ESP", format!("{:08X}", link.at.esp))
+            .show("CR2", format!("{:08X}", link.cr2)),
+    )
+}
+
 /// Row 6: an IRET (or far RET) whose frame contradicts itself.
 #[must_use]
 pub fn iret_mismatch(scene: &Scene<'_>, link: &Link) -> Option<Finding> {

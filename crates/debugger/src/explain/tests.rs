@@ -151,6 +151,19 @@ fn row_5_esp0_that_points_to_nothing() {
 }
 
 #[test]
+fn a_kernel_stack_that_is_not_mapped() {
+    let mut g = Guest::new(Ending::Shutdown);
+    let why = page_fault(0x6FFC, AccessKind::Write, false, Level::Pte, PageCheck::NotPresent);
+    g.fault(Fault { vector: Vector::PageFault, code: 2 }, why);
+    let e = explained(&g);
+    assert_eq!(e.finding.id, "stack-unmapped");
+    assert_eq!(
+        e.finding.headline,
+        "the kernel's stack isn't mapped for writing: ESP is 0x00007000"
+    );
+}
+
+#[test]
 fn row_6_an_iret_to_ring_3_with_a_kernel_stack_selector() {
     let mut g = Guest::new(Ending::Shutdown);
     g.poke(0x7C42, &[0xCF]);
