@@ -14,11 +14,12 @@ use crate::error::MachineError;
 use crate::media::{Medium, Shared};
 use bus::{Bus, Handle, IrqLine, Signals, System, Timer};
 use devices::fdc::Geometry;
+use devices::ide::default_geometry;
 use devices::storage::{Overlay, Storage};
 use devices::vga::TextScreen;
 use devices::{
-    Cmos, CmosConfig, DebugExit, Debugcon, DiskGeometry, Dma, Fdc, Ide, Key, Pic, Pit, Port92,
-    Post, Power, Ps2, SerialSink, Uart, Vga,
+    Cmos, CmosConfig, DebugExit, Debugcon, Dma, Fdc, Ide, Key, Pic, Pit, Port92, Post, Power, Ps2,
+    SerialSink, Uart, Vga,
 };
 use mem::{Kind, Memory, Region};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -289,14 +290,10 @@ fn cmos_config(config: &MachineConfig, media: &Media) -> CmosConfig {
         below_4g_bytes: config.memory_bytes,
         // Drive A is there even without a diskette.
         floppies: [kind(a).unwrap_or(4), kind(b).unwrap_or(0)],
-        disks: media.disks.each_ref().map(|d| d.as_ref().map(disk_geometry)),
+        disks: media
+            .disks
+            .each_ref()
+            .map(|d| d.as_ref().map(|d| default_geometry(d.len_sectors()))),
         start: config.start,
     }
-}
-
-/// A disk as CMOS describes it: 16 heads of 63 sectors, as many cylinders as fit.
-fn disk_geometry(disk: &Shared) -> DiskGeometry {
-    let cylinders = disk.len_sectors() / (16 * 63);
-    let cylinders = u16::try_from(cylinders.clamp(1, 16_383)).unwrap_or(16_383);
-    DiskGeometry { cylinders, heads: 16, sectors: 63 }
 }

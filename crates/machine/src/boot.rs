@@ -11,7 +11,7 @@ pub mod multiboot;
 #[cfg(test)]
 pub(crate) mod samples;
 
-pub use detect::{Format, detect};
+pub use detect::{Format, HEAD, detect, detect_head};
 pub use error::ImageError;
 pub use handoff::Handoff;
 pub use mbinfo::Module;

@@ -48,8 +48,17 @@ impl Format {
     }
 }
 
+/// Bytes from the start of an image that [`detect_head`] wants to see.
+pub const HEAD: usize = 64 << 10;
+
 /// Finds an image's format.
 pub fn detect(image: &[u8]) -> Result<Format, ImageError> {
+    detect_head(image, image.len() as u64)
+}
+
+/// Finds the format of an image of `len` bytes by its first [`HEAD`] bytes (or all of it), for
+/// disks that are larger than memory.
+pub fn detect_head(image: &[u8], len: u64) -> Result<Format, ImageError> {
     if image.is_empty() {
         return Err(ImageError::Empty);
     }
@@ -66,7 +75,7 @@ pub fn detect(image: &[u8]) -> Result<Format, ImageError> {
     if let Some(error) = container(image) {
         return Err(error);
     }
-    boot_sector(image)
+    boot_sector(image, len)
 }
 
 fn kernel(image: &[u8], header: Header) -> Result<Format, ImageError> {
@@ -93,9 +102,9 @@ fn container(image: &[u8]) -> Option<ImageError> {
     Some(ImageError::Container { kind: found.1, cure: found.2 })
 }
 
-fn boot_sector(image: &[u8]) -> Result<Format, ImageError> {
+fn boot_sector(image: &[u8], len: u64) -> Result<Format, ImageError> {
     let Some(found) = image.get(SIGNATURE_AT..SIGNATURE_AT + 2) else {
-        return Err(ImageError::TooSmall { len: image.len() as u64 });
+        return Err(ImageError::TooSmall { len });
     };
     if found != SIGNATURE {
         return Err(match image.get(0x8001..0x8006) {
@@ -106,7 +115,6 @@ fn boot_sector(image: &[u8]) -> Result<Format, ImageError> {
     if image.get(0x202..0x206) == Some(b"HdrS") {
         return Err(ImageError::LinuxKernel);
     }
-    let len = image.len() as u64;
     let fits_a_floppy = len <= FLOPPY_SIZES[FLOPPY_SIZES.len() - 1];
     let is_floppy = FLOPPY_SIZES.contains(&len) || (fits_a_floppy && !has_partitions(image));
     Ok(if is_floppy { Format::Floppy } else { Format::Disk })
@@ -188,6 +196,12 @@ mod tests {
         iso[0x8001..0x8006].copy_from_slice(b"CD001");
         assert_eq!(detect(&iso), Err(ImageError::PlainIso));
         assert!(matches!(detect(b"\x1F\x8B...."), Err(ImageError::Container { .. })));
+    }
+
+    #[test]
+    fn the_head_of_a_large_disk_is_enough() {
+        assert_eq!(detect_head(&sector(HEAD), 40 << 30), Ok(Format::Disk));
+        assert_eq!(detect_head(&sector(HEAD), 1440 << 10), Ok(Format::Floppy));
     }
 
     #[test]
