@@ -4,6 +4,7 @@
 
 mod console;
 mod contender;
+mod engine;
 mod peers;
 mod report;
 mod stats;
@@ -21,6 +22,9 @@ use contender::{Contender, Failure, Sample};
 use report::{Report, Row};
 use stats::Summary;
 use table::Table;
+
+/// The least time a region is said to take: its two lines may be seen at once.
+const RESOLUTION: Duration = Duration::from_micros(1);
 
 /// Options of `cloister bench`.
 #[derive(clap::Args, Debug)]
@@ -56,9 +60,6 @@ pub enum Error {
     /// `--scale` makes no sense.
     #[error("--scale {0} is not a positive number")]
     BadScale(f64),
-    /// No engine and no peer.
-    #[error("nothing to measure: install bochs or qemu-system-i386 and give --peers")]
-    NobodyToMeasure,
     /// A workload failed.
     #[error(transparent)]
     Run(#[from] Failure),
@@ -78,9 +79,9 @@ pub fn run(args: &Args) -> Result<(), Error> {
         return Err(Error::BadScale(args.scale));
     }
     let workloads = select(&args.filter)?;
-    let contenders = if args.peers { peers::installed() } else { Vec::new() };
-    if contenders.is_empty() {
-        return Err(Error::NobodyToMeasure);
+    let mut contenders = engine::all();
+    if args.peers {
+        contenders.extend(peers::installed());
     }
     // Opened first, so that a minute's measuring isn't lost to a misspelt path.
     let json = args.json.as_deref().map(JsonFile::create).transpose()?;

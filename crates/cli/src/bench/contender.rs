@@ -24,6 +24,12 @@ pub enum Failure {
         /// The guest's last line.
         words: String,
     },
+    /// The machine can't be built.
+    #[error("the machine can't be built: {source}")]
+    Machine {
+        /// Why not.
+        source: machine::MachineError,
+    },
     /// The host refused something that a run needs.
     #[error("{who} cannot run: {source}")]
     Host {

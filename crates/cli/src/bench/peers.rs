@@ -15,8 +15,6 @@ use super::contender::{Contender, Failure, Sample};
 
 /// Size of the floppy that an image becomes, since emulators tell a floppy's form by its size.
 const FLOPPY_BYTES: usize = 2880 * 512;
-/// The least time a region is said to take: its two lines may come in one piece.
-const RESOLUTION: Duration = Duration::from_micros(1);
 /// How long a peer may take for one run.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -194,7 +192,7 @@ fn time_region(
             (Stage::Running, None) => start = Some(now),
             (Stage::Running, Some(_)) => {}
             (Stage::Done, start) => {
-                let region = now.duration_since(start.unwrap_or(now)).max(RESOLUTION);
+                let region = now.duration_since(start.unwrap_or(now)).max(super::RESOLUTION);
                 return Ok(Sample { seconds: region.as_secs_f64(), steps: None });
             }
         }
