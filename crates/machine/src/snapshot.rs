@@ -101,6 +101,9 @@ impl Core {
         if self.state.gpr[x86::state::gpr::ZERO] != 0 {
             return wrong("a zero register that isn't");
         }
+        if self.clock.rate() == 0 {
+            return wrong("a clock that stands");
+        }
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 mod rig;
 
 use machine::{Engine, HangKind, Input, Machine, MachineConfig, StopReason, Until};
-use rig::programs::{DEBUG_EXIT, FAULTS_FOR_EVER, MIXED, REP_STOSB, STALE, TICKS};
+use rig::programs::{A20, DEBUG_EXIT, FAULTS_FOR_EVER, MIXED, REP_STOSB, STALE, TICKS};
 use rig::{config, lockstep, machine, read, run_to};
 use x86::state::gpr;
 use x86::{Eflags, PhysAddr};
@@ -177,6 +177,32 @@ fn a_recorded_run_is_replayed_to_the_same_hash() {
     other.advance(Until::ns(30_000_000));
     assert_eq!(one.state_hash_hex(), other.state_hash_hex());
     assert_eq!(one.input_log(), other.input_log());
+}
+
+#[test]
+fn the_a20_gate_is_open_at_reset_and_works_at_the_next_instruction() {
+    let mut m = lockstep(A20);
+    run_to(&mut m, 5000);
+    let seen = m.cpu().state.reg32(gpr::EBX) & 0xFFFF;
+    assert_eq!((seen, read(&m, 0x10_0500, 1)), (0x1122, vec![0x22]));
+}
+
+#[test]
+fn events_are_stamped_with_their_step_and_stop_when_the_buffer_is_full() {
+    let mut m = machine(FAULTS_FOR_EVER);
+    let mut faults = 0;
+    let stop = loop {
+        let stop = m.advance(Until::step(50_000));
+        let events = m.take_events();
+        assert!(events.is_sorted_by_key(|r| r.step));
+        faults += events.iter().filter(|r| matches!(r.event, x86::Event::Fault { .. })).count();
+        if stop != StopReason::EventsFull {
+            break stop;
+        }
+        assert!(!events.is_empty());
+    };
+    // The far jump and seven instructions come before the first UD2.
+    assert_eq!((stop, faults), (StopReason::Until, 50_000 - 8));
 }
 
 fn stop_of(code: &[u8]) -> StopReason {
