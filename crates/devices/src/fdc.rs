@@ -3,20 +3,20 @@
 //!
 //! A drive has no mechanics: a command takes a short fixed time, then its data have moved all
 //! at once by DMA, or are moved byte by byte without. Data rates and motors are not checked.
-//! SCAN commands are answered as invalid.
+//! Seeks don't overlap with other commands. SCAN commands are answered as invalid.
 
 mod command;
 mod media;
+mod transfer;
 
 pub use media::Geometry;
 
-use crate::dma8237::{DmaChannel, Moved};
-use crate::storage::{SECTOR_BYTES, Sector, Storage, StorageError};
+use crate::dma8237::DmaChannel;
+use crate::storage::{SECTOR_BYTES, Storage};
 use crate::wire;
 use bus::{Device, Io, IrqLine, StateError, Timer};
 use command::{Kind, Transfer};
 use media::{Drive, DriveState};
-use mem::Memory;
 use serde::{Deserialize, Serialize};
 
 /// Digital output register.
@@ -129,7 +129,7 @@ struct State {
 impl State {
     fn new() -> Self {
         Self {
-            dor: DOR_RESET | DOR_DMAGATE,
+            dor: 0,
             tdr: 0,
             dsr: 0x02,
             ccr: 0,
@@ -243,9 +243,6 @@ impl std::fmt::Debug for Fdc {
     }
 }
 
-/// A place where a transfer stops: ST0, ST1, ST2.
-type Stop = (u8, u8, u8);
-
 impl Fdc {
     /// Its ports (3F6h is the IDE channel's).
     pub const PORTS: &'static [u16] = &[0x3F0, 0x3F1, DOR, TDR, MSR, FIFO, DIR];
@@ -300,7 +297,7 @@ impl Fdc {
         }
     }
 
-    fn read_fifo(&mut self, memory: &mut Memory) -> u8 {
+    fn read_fifo(&mut self) -> u8 {
         match self.state.phase.clone() {
             Phase::Result => {
                 self.state.irq = false;
@@ -317,7 +314,7 @@ impl Fdc {
                 let byte = self.state.buffer.get(self.state.moved).copied().unwrap_or(0);
                 self.state.moved += 1;
                 if self.state.moved >= SECTOR_BYTES {
-                    self.next_pio(t, memory);
+                    self.next_pio(t);
                 }
                 byte
             }
@@ -325,21 +322,21 @@ impl Fdc {
         }
     }
 
-    fn write_fifo(&mut self, byte: u8, io: &mut Io<'_>) {
+    fn write_fifo(&mut self, byte: u8, now_ns: u64) {
         match self.state.phase.clone() {
             Phase::Command => {
                 self.state.command.push(byte);
                 let first = self.state.command.first().copied().unwrap_or(0);
                 if self.state.command.len() >= command::length(first) {
                     let bytes = std::mem::take(&mut self.state.command);
-                    self.execute(&bytes, io.now_ns);
+                    self.execute(&bytes, now_ns);
                 }
             }
             Phase::Pio(t) if t.kind != Kind::Read => {
                 self.state.buffer.push(byte);
                 let wanted = if t.kind == Kind::Format { 4 } else { SECTOR_BYTES };
                 if self.state.buffer.len() >= wanted {
-                    self.next_pio(t, io.memory);
+                    self.next_pio(t);
                 }
             }
             _ => {}
@@ -463,192 +460,12 @@ impl Fdc {
         }
     }
 
-    /// The medium's sector that a transfer is at, or why there is none.
-    fn find(&self, t: &Transfer) -> Result<u64, Stop> {
-        let drive = &self.drives[usize::from(t.drive & 3)];
-        let Some(geometry) = drive.geometry() else {
-            return Err((ST0_ABNORMAL | ST0_NOT_READY, ST1_MA, 0));
-        };
-        if matches!(t.kind, Kind::Write | Kind::Format) && drive.is_protected() {
-            return Err((ST0_ABNORMAL, ST1_NW, 0));
-        }
-        if t.c != drive.state.cylinder {
-            return Err((ST0_ABNORMAL, ST1_ND, ST2_WC));
-        }
-        let lba = geometry.lba(t.c, t.head, t.r).filter(|_| t.n == 2 && t.h == t.head);
-        lba.ok_or((ST0_ABNORMAL, ST1_ND, 0))
-    }
-
-    fn host_failed(_: StorageError) -> Stop {
-        (ST0_ABNORMAL, ST1_DE, 0)
-    }
-
-    fn read_sector(&mut self, t: &Transfer, out: &mut Sector) -> Result<(), Stop> {
-        let lba = self.find(t)?;
-        self.drives[usize::from(t.drive & 3)].read(lba, out).map_err(Self::host_failed)
-    }
-
-    fn write_sector(&mut self, t: &Transfer, data: &Sector) -> Result<(), Stop> {
-        let lba = self.find(t)?;
-        self.drives[usize::from(t.drive & 3)].write(lba, data).map_err(Self::host_failed)
-    }
-
-    /// Runs a transfer, or begins it where the processor moves the bytes.
-    fn run(&mut self, mut t: Transfer, memory: &mut Memory) {
-        let outcome = if t.kind == Kind::Verify {
-            self.verify(&mut t)
-        } else if self.state.is_non_dma() {
-            match self.begin_pio(&t) {
-                Ok(()) => {
-                    self.state.phase = Phase::Pio(t);
-                    return;
-                }
-                Err(stop) => Err(stop),
-            }
-        } else if t.kind == Kind::Format {
-            self.format_by_dma(&mut t, memory)
-        } else {
-            self.move_by_dma(&mut t, memory)
-        };
-        let (st0, st1, st2) = outcome.err().unwrap_or((0, 0, 0));
-        self.state.finish(&t, st0, st1, st2);
-    }
-
-    fn verify(&mut self, t: &mut Transfer) -> Result<(), Stop> {
-        let mut sector = [0; SECTOR_BYTES];
-        for _ in 0..t.left {
-            self.read_sector(t, &mut sector)?;
-            t.advance();
-        }
-        Ok(())
-    }
-
-    fn move_by_dma(&mut self, t: &mut Transfer, memory: &mut Memory) -> Result<(), Stop> {
-        loop {
-            let mut sector = [0; SECTOR_BYTES];
-            let is_last = if t.kind == Kind::Read {
-                self.read_sector(t, &mut sector)?;
-                self.sector_to_memory(&sector, memory)?
-            } else {
-                self.find(t)?;
-                let is_last = self.sector_from_memory(&mut sector, memory)?;
-                self.write_sector(t, &sector)?;
-                is_last
-            };
-            let goes_on = t.advance();
-            if is_last {
-                return Ok(());
-            }
-            if !goes_on {
-                return Err((ST0_ABNORMAL, ST1_EN, 0));
-            }
-        }
-    }
-
-    /// True at terminal count; the rest of the sector is then read and dropped.
-    fn sector_to_memory(&self, sector: &Sector, memory: &mut Memory) -> Result<bool, Stop> {
-        for byte in sector {
-            match self.dma.to_memory(*byte, memory) {
-                Moved::More => {}
-                Moved::Last => return Ok(true),
-                Moved::Refused => return Err((ST0_ABNORMAL, ST1_OR, 0)),
-            }
-        }
-        Ok(false)
-    }
-
-    /// True at terminal count; the rest of the sector is then zeroes.
-    fn sector_from_memory(&self, sector: &mut Sector, memory: &Memory) -> Result<bool, Stop> {
-        for byte in sector {
-            let (moved, value) = self.dma.from_memory(memory);
-            *byte = value;
-            match moved {
-                Moved::More => {}
-                Moved::Last => return Ok(true),
-                Moved::Refused => return Err((ST0_ABNORMAL, ST1_OR, 0)),
-            }
-        }
-        Ok(false)
-    }
-
-    fn format_by_dma(&mut self, t: &mut Transfer, memory: &Memory) -> Result<(), Stop> {
-        while t.left > 0 {
-            let mut id = [0; 4];
-            for byte in &mut id {
-                let (moved, value) = self.dma.from_memory(memory);
-                if moved == Moved::Refused {
-                    return Err((ST0_ABNORMAL, ST1_OR, 0));
-                }
-                *byte = value;
-            }
-            self.format_sector(t, id)?;
-        }
-        Ok(())
-    }
-
-    fn format_sector(&mut self, t: &mut Transfer, id: [u8; 4]) -> Result<(), Stop> {
-        [t.c, t.h, t.r, t.n] = id;
-        t.left = t.left.saturating_sub(1);
-        self.write_sector(t, &[t.filler; SECTOR_BYTES])
-    }
-
-    fn begin_pio(&mut self, t: &Transfer) -> Result<(), Stop> {
-        let mut sector = [0; SECTOR_BYTES];
-        self.state.moved = 0;
-        self.state.buffer.clear();
-        match t.kind {
-            Kind::Read => {
-                self.read_sector(t, &mut sector)?;
-                self.state.buffer.extend(sector);
-            }
-            // Of a format the sectors' numbers come later.
-            Kind::Format if self.drives[usize::from(t.drive & 3)].is_protected() => {
-                return Err((ST0_ABNORMAL, ST1_NW, 0));
-            }
-            Kind::Format => {}
-            _ => {
-                self.find(t)?;
-            }
-        }
-        self.state.irq = true;
-        Ok(())
-    }
-
-    /// A sector's bytes (or a format's four) have been moved: on to the next.
-    fn next_pio(&mut self, mut t: Transfer, _memory: &mut Memory) {
-        let buffer = std::mem::take(&mut self.state.buffer);
-        let outcome = self.finish_pio_sector(&mut t, &buffer);
-        self.state.moved = 0;
-        match outcome {
-            Ok(true) => match self.begin_pio(&t) {
-                Ok(()) => self.state.phase = Phase::Pio(t),
-                Err((st0, st1, st2)) => self.state.finish(&t, st0, st1, st2),
-            },
-            Ok(false) => self.state.finish(&t, 0, 0, 0),
-            Err((st0, st1, st2)) => self.state.finish(&t, st0, st1, st2),
-        }
-    }
-
-    /// True if more is to come. Nobody gives a terminal count: a read or write ends with EOT.
-    fn finish_pio_sector(&mut self, t: &mut Transfer, buffer: &[u8]) -> Result<bool, Stop> {
-        if t.kind == Kind::Format {
-            let id = <[u8; 4]>::try_from(buffer).unwrap_or([0; 4]);
-            self.format_sector(t, id)?;
-            return Ok(t.left > 0);
-        }
-        if t.kind == Kind::Write {
-            let sector = Sector::try_from(buffer).unwrap_or([0; SECTOR_BYTES]);
-            self.write_sector(t, &sector)?;
-        }
-        if t.advance() { Ok(true) } else { Err((ST0_ABNORMAL, ST1_EN, 0)) }
-    }
-
-    fn read_port(&mut self, port: u16, memory: &mut Memory) -> u8 {
+    fn read_port(&mut self, port: u16) -> u8 {
         match port {
             DOR => self.state.dor,
             TDR => self.state.tdr,
             MSR => self.state.msr(),
-            FIFO => self.read_fifo(memory),
+            FIFO => self.read_fifo(),
             DIR => {
                 let drive = &self.drives[usize::from(self.state.dor & 3)];
                 let changed = drive.state.changed || drive.geometry().is_none();
@@ -658,17 +475,17 @@ impl Fdc {
         }
     }
 
-    fn write_port(&mut self, port: u16, value: u8, io: &mut Io<'_>) {
+    fn write_port(&mut self, port: u16, value: u8, now_ns: u64) {
         match port {
-            DOR => self.write_dor(value, io.now_ns),
+            DOR => self.write_dor(value, now_ns),
             TDR => self.state.tdr = value & 3,
             MSR => {
                 self.state.dsr = value & !DSR_RESET;
                 if value & DSR_RESET != 0 && self.state.dor & DOR_RESET != 0 {
-                    self.state.begin_reset(io.now_ns);
+                    self.state.begin_reset(now_ns);
                 }
             }
-            FIFO if self.state.dor & DOR_RESET != 0 => self.write_fifo(value, io),
+            FIFO if self.state.dor & DOR_RESET != 0 => self.write_fifo(value, now_ns),
             DIR => self.state.ccr = value & 3,
             _ => {}
         }
@@ -681,13 +498,13 @@ impl Device for Fdc {
     }
 
     fn read(&mut self, at: u64, io: &mut Io<'_>) -> u32 {
-        let value = wire::read_bytes(at, io.size, |port| self.read_port(port, io.memory));
+        let value = wire::read_bytes(at, io.size, |port| self.read_port(port));
         self.settle();
         value
     }
 
     fn write(&mut self, at: u64, value: u32, io: &mut Io<'_>) {
-        wire::write_bytes(at, io.size, value, |port, byte| self.write_port(port, byte, io));
+        wire::write_bytes(at, io.size, value, |port, byte| self.write_port(port, byte, io.now_ns));
         self.settle();
     }
 

@@ -1,8 +1,8 @@
 //! The VGA: all its registers, and the text screen they describe. From the IBM PS/2 Hardware
 //! Interface Technical Reference (video subsystem).
 //!
-//! Text memory is device RAM of the machine at B8000h; the chip only reads it, and only when
-//! somebody looks at the screen. Retrace follows from virtual time: 70 frames of 449 lines.
+//! Text memory is device RAM of the machine; the chip only reads it, and only when somebody
+//! looks at the screen. Retrace follows from virtual time: 70 frames of 449 lines.
 
 use crate::cp437;
 use crate::wire;
@@ -70,8 +70,13 @@ pub const STATUS_1_RETRACE: u8 = 1 << 3;
 /// GC 6: graphics, not text.
 pub const GC_GRAPHICS: u8 = 1 << 0;
 
-/// Where text memory lies.
+/// GC 6: which addresses the display memory has.
+pub const GC_MEMORY_MAP: u8 = 3 << 2;
+
+/// Where colour text lies.
 pub const TEXT_BASE: u64 = 0xB8000;
+/// Where monochrome text lies.
+pub const TEXT_BASE_MONO: u64 = 0xB0000;
 /// And its size, bytes.
 pub const TEXT_LEN: u64 = 0x8000;
 
@@ -431,6 +436,10 @@ impl Vga {
         (columns.min(160), ((lines + 1) / height).clamp(1, 128))
     }
 
+    fn text_base(&self) -> u64 {
+        if get(&self.state.gc, 6) & GC_MEMORY_MAP == 2 << 2 { TEXT_BASE_MONO } else { TEXT_BASE }
+    }
+
     fn cursor(&self, start: usize, stride: usize, columns: usize, rows: usize) -> Option<Cursor> {
         let s = &self.state;
         let first = s.crtc(CRTC_CURSOR_START);
@@ -449,7 +458,7 @@ impl Vga {
     #[must_use]
     pub fn screen(&self, memory: &Memory) -> TextScreen {
         let mut text = vec![0; TEXT_LEN as usize];
-        memory.read_phys(PhysAddr(TEXT_BASE), &mut text);
+        memory.read_phys(PhysAddr(self.text_base()), &mut text);
         let (columns, rows) = self.size();
         let start = self.state.crtc_word(CRTC_START);
         let stride = usize::from(self.state.crtc(CRTC_OFFSET)) * 2;
@@ -604,6 +613,14 @@ mod tests {
         r.write(MISC_WRITE, 1, 0x66);
         r.write(CRTC_INDEX_MONO, 2, 0x55 << 8 | 0x0E);
         assert_eq!((r.read(0x3B5), r.read(0x3D5)), (0x55, 0xFF));
+    }
+
+    #[test]
+    fn monochrome_text_lies_at_b0000() {
+        let mut r = Rig::new();
+        r.mem.write_phys(PhysAddr(TEXT_BASE_MONO), b"m\x07");
+        r.write(GC_INDEX, 2, 0x0A << 8 | 0x06);
+        assert_eq!(r.vga.screen(&r.mem).line(0), "m");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::dma8237::Dma;
-use crate::storage::Overlay;
+use crate::storage::{Overlay, Sector, StorageError};
 use bus::Signals;
+use mem::Memory;
 use x86::PhysAddr;
 
 struct Rig {
@@ -118,6 +119,43 @@ fn reset_is_sensed_for_four_drives() {
         assert_eq!(r.command(&[0x08]), [0xC0 | drive, 0]);
     }
     assert_eq!(r.command(&[0x08]), [0x80]);
+}
+
+#[test]
+fn power_on_holds_the_controller_in_reset() {
+    let mut r = Rig::new(None);
+    r.fdc.reset();
+    assert_eq!((r.read(DOR), r.read(MSR)), (0, 0));
+}
+
+#[test]
+fn write_protected_diskette_refuses_writes() {
+    struct Protected;
+    impl Storage for Protected {
+        fn len_sectors(&self) -> u64 {
+            2880
+        }
+        fn read_only(&self) -> bool {
+            true
+        }
+        fn read(&mut self, _: u64, out: &mut Sector) -> Result<(), StorageError> {
+            out.fill(0x11);
+            Ok(())
+        }
+        fn write(&mut self, _: u64, _: &Sector) -> Result<(), StorageError> {
+            Err(StorageError::ReadOnly)
+        }
+    }
+    let mut r = Rig::new(Some(Box::new(Protected)));
+    r.set_dma(0x4A, 0x2000, 512);
+    assert_eq!(r.run(&[0xC5, 0, 0, 0, 1, 2, 18, 0x1B, 0xFF])[..3], [0x40, ST1_NW, 0]);
+    assert_eq!(r.command(&[0x04, 0]), [0x78]);
+}
+
+#[test]
+fn masked_channel_overruns() {
+    let mut r = Rig::new(Some(diskette()));
+    assert_eq!(r.run(&[0xE6, 0, 0, 0, 1, 2, 18, 0x1B, 0xFF])[..3], [0x40, ST1_OR, 0]);
 }
 
 #[test]
