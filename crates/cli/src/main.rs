@@ -2,32 +2,73 @@
 
 #![forbid(unsafe_code)]
 
+mod args;
 mod bench;
+mod drive;
+mod failure;
+mod input;
+mod keys;
+mod output;
+mod quantity;
+mod run;
+mod status;
+mod tour;
 
-use clap::{Parser, Subcommand};
+use args::{Cli, Verb};
+use clap::Parser;
+use clap::error::ErrorKind;
+use failure::Failure;
+use status::Status;
 use std::process::ExitCode;
 
-/// An x86 computer that shows how it works inside.
-#[derive(Parser, Debug)]
-#[command(version)]
-struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand, Debug)]
-enum Verb {
-    /// Measure how fast guests run
-    Bench(bench::Args),
-}
-
 fn main() -> ExitCode {
-    let Verb::Bench(args) = Cli::parse().verb;
-    match bench::run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cloister: {error}");
-            ExitCode::from(2)
-        }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain_usage(&error),
+    };
+    let done = match cli.verb {
+        None | Some(Verb::Tour) => tour::run(),
+        Some(Verb::Run(args)) => run::run(&args),
+        Some(Verb::Bench(args)) => bench::run(&args)
+            .map(|()| Status::Success.code())
+            .map_err(|error| Failure::usage(error.to_string())),
+    };
+    done.unwrap_or_else(|failure| {
+        eprintln!("cloister: {failure}");
+        failure.status.code()
+    })
+}
+
+/// Help and version as they are; an error in one line.
+fn explain_usage(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // A closed pipe is no error here either.
+        let _ = error.print();
+        return Status::Success.code();
+    }
+    eprintln!("cloister: {}; see --help", one_line(&error.to_string()));
+    Status::Usage.code()
+}
+
+/// What an error says before it comes to the usage, in one line.
+fn one_line(message: &str) -> String {
+    let told = message.lines().map(str::trim).take_while(|line| {
+        !line.starts_with("Usage:") && !line.starts_with("For more information")
+    });
+    let words: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
+    let text = words.join(" ");
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_several_lines_becomes_one() {
+        let message = "error: invalid value 'x' for '--engine <ENGINE>'\n  \
+                       [possible values: a, b]\n\nFor more information, try '--help'.\n";
+        let expected = "invalid value 'x' for '--engine <ENGINE>' [possible values: a, b]";
+        assert_eq!(one_line(message), expected);
     }
 }

@@ -1,0 +1,24 @@
+//! `cloister run`: one guest, from its image to its end.
+
+mod ending;
+mod hearing;
+mod pacer;
+mod pane;
+mod scene;
+mod session;
+mod setup;
+pub mod trace;
+mod typist;
+
+use crate::args::RunArgs;
+use crate::failure::Failure;
+use std::process::ExitCode;
+
+/// Runs a guest as the arguments say, and gives the exit status.
+pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    let symbols = setup::symbols(args)?;
+    let machine = setup::machine(args)?;
+    let mut session = session::Session::new(args, machine, symbols)?;
+    let end = session.run()?;
+    ending::conclude(args, session, end)
+}
