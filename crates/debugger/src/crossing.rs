@@ -70,36 +70,31 @@ fn interrupt_way(vector: u8, source: Source, error_code: Option<u16>) -> String 
 /// The names of the frame's words, in the order in which they were pushed.
 #[must_use]
 pub fn frame_names(t: &Transfer) -> Vec<String> {
-    let count = usize::from(t.frame.count);
-    let mut names: Vec<String> = Vec::with_capacity(count);
-    let mut name = |n: &str| names.push(n.into());
+    let wide = t.frame.size != 2;
+    let named = |wide_name: &'static str| if wide { wide_name } else { &wide_name[1..] };
+    let mut names: Vec<String> = Vec::new();
     // The outer side is the one left by a push, the one returned to by a pop.
     let outer = if pops(&t.via) { &t.to } else { &t.from };
-    let crossing = t.from.ring != t.to.ring || t.from.mode != t.to.mode;
-    if outer.mode == Mode::Vm86 && crossing {
-        ["GS", "FS", "DS", "ES"].iter().for_each(|n| name(n));
+    if changes_ring(t) && outer.mode == Mode::Vm86 {
+        names.extend(["GS", "FS", "DS", "ES"].map(String::from));
     }
-    if crossing && outer.mode != Mode::Real {
-        name("SS");
-        name("ESP");
+    if changes_ring(t) && outer.mode != Mode::Real {
+        names.extend(["SS", named("ESP")].map(String::from));
     }
     match t.via {
         Via::CallGate { parameters, .. } => {
-            (1..=parameters).rev().for_each(|n| name(&format!("param {n}")));
+            names.extend((1..=parameters).rev().map(|n| format!("param {n}")));
         }
-        Via::Interrupt { .. } | Via::Iret => name("EFLAGS"),
+        Via::Interrupt { .. } | Via::Iret => names.push(named("EFLAGS").into()),
         _ => {}
     }
-    name("CS");
-    name("EIP");
+    names.extend(["CS", named("EIP")].map(String::from));
     if let Via::Interrupt { error_code: Some(_), .. } = t.via {
-        name("error");
+        names.push("error".into());
     }
-    // A frame that holds other words than the rules say is shown without wrong names.
-    if names.len() != count && count < names.len() {
-        let surplus = names.len() - count;
-        names.drain(..surplus);
-    }
+    // A frame that holds fewer words than the rules say lacks the outer ones.
+    let count = usize::from(t.frame.count);
+    names.drain(..names.len().saturating_sub(count));
     names.resize(count, "?".into());
     names
 }
@@ -220,8 +215,54 @@ fn frame_rows(t: &Transfer) -> Vec<Row> {
                 "{:08X}  {name:<7} {}{}",
                 at(index),
                 frame_word(name, *word, t.frame.size),
-                if name == "EFLAGS" { format!("  {}", words::flags(*word)) } else { String::new() }
+                if name.ends_with("FLAGS") {
+                    format!("  {}", words::flags(*word))
+                } else {
+                    String::new()
+                }
             ),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests_support::{protected, transfer};
+    use x86::Selector;
+    use x86::event::Frame;
+
+    fn place(mode: Mode, ring: u8) -> Place {
+        Place { mode, ring, cs: Selector(0x1234), ..protected(ring, 8, 0x10, 0x10, 0x100) }
+    }
+
+    fn names(via: Via, from: Place, to: Place, size: u8, count: u8) -> String {
+        let mut t = transfer(via, from, to);
+        t.frame = Frame { size, count, ..Frame::new(size) };
+        frame_names(&t).join(" ")
+    }
+
+    const GP: Via = Via::Interrupt { vector: 13, source: Source::Exception, error_code: Some(0) };
+
+    #[test]
+    fn a_fault_in_vm86_pushes_the_data_segments_first() {
+        let (from, to) = (place(Mode::Vm86, 3), place(Mode::Protected, 0));
+        assert_eq!(names(GP, from, to, 4, 10), "GS FS DS ES SS ESP EFLAGS CS EIP error");
+        assert_eq!(names(Via::Iret, to, from, 4, 9), "GS FS DS ES SS ESP EFLAGS CS EIP");
+    }
+
+    #[test]
+    fn real_mode_pushes_three_short_words() {
+        let real = place(Mode::Real, 0);
+        let int = Via::Interrupt { vector: 0x10, source: Source::Software, error_code: None };
+        assert_eq!(names(int, real, real, 2, 3), "FLAGS CS IP");
+    }
+
+    #[test]
+    fn far_transfers_push_and_pop_the_return_address() {
+        let (inner, outer) = (place(Mode::Protected, 0), place(Mode::Protected, 3));
+        assert_eq!(names(Via::FarCall, inner, inner, 4, 2), "CS EIP");
+        assert_eq!(names(Via::FarReturn, inner, outer, 4, 4), "SS ESP CS EIP");
+        assert_eq!(names(Via::FarJump, inner, inner, 4, 0), "");
+    }
 }

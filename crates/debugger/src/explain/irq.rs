@@ -30,16 +30,18 @@ pub fn not_remapped(scene: &Scene<'_>, link: &Link) -> Option<Finding> {
     remapping(scene, vector)
 }
 
-/// Row 8, where it was delivered: the interrupt is still open, or was the last one.
+/// Row 8, where it was delivered: its handler hasn't returned.
 #[must_use]
 pub fn came_as_exception(scene: &Scene<'_>) -> Option<Finding> {
-    let recent = scene.history.deliveries().take(4);
+    // A guest that is stopped from outside may mean it: DOS extenders leave IRQs at 8-15.
+    if matches!(scene.ending, Ending::LongMode | Ending::Stopped) {
+        return None;
+    }
     let mistaken = |d: &&Delivery| {
-        d.source == Source::External
-            && d.to.mode == Mode::Protected
-            && BIOS_VECTORS.contains(&d.vector)
+        let outside = d.source == Source::External && d.to.mode == Mode::Protected;
+        outside && d.returned.is_none() && BIOS_VECTORS.contains(&d.vector)
     };
-    let delivery = recent.into_iter().find(mistaken)?;
+    let delivery = scene.history.deliveries().take(4).find(mistaken)?;
     let at = format!("vector {} at step {}, from outside", delivery.vector, delivery.step);
     Some(remapping(scene, delivery.vector)?.show("delivered", at))
 }

@@ -240,6 +240,13 @@ fn row_8_a_double_fault_handler_that_halts_on_the_timer() {
 }
 
 #[test]
+fn row_8_is_silent_about_a_guest_that_lives_with_it() {
+    let mut g = Guest::new(Ending::Stopped);
+    deliver(&mut g, 8, Source::External, None);
+    assert_eq!(explain(&g.scene()), None);
+}
+
+#[test]
 fn row_8_is_silent_where_the_pic_was_remapped() {
     let mut g = Guest::new(Ending::Shutdown);
     g.state.set_flag(Eflags::IF, true);
