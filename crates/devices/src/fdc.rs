@@ -531,6 +531,8 @@ impl Device for Fdc {
         let (state, drives): (State, Vec<(DriveState, Vec<u8>)>) =
             wire::restore(self.name(), bytes)?;
         wire::require(self.name(), drives.len() == DRIVES, "not its drives")?;
+        let is_sane = state.moved <= SECTOR_BYTES && state.buffer.len() <= SECTOR_BYTES;
+        wire::require(self.name(), is_sane, "more than a sector")?;
         let before: Vec<Vec<u8>> = self.drives.iter().map(|d| d.save().1).collect();
         for (i, (_, medium)) in drives.iter().enumerate() {
             if !self.drives[i].restore_medium(medium) {

@@ -151,6 +151,21 @@ impl State {
         self.device &= DEVICE_DEV;
     }
 
+    /// What a channel can hold.
+    fn is_sane(&self) -> bool {
+        let most = u32::from(MULTIPLE_MAX);
+        let is_sane = |t: &Transfer| t.block <= most && t.left <= 0x1_0000 && t.lba < 1 << 49;
+        let working = match &self.work {
+            Some(Work::Read(t) | Work::Write(t)) => is_sane(t),
+            _ => true,
+        };
+        let len = most as usize * SECTOR_BYTES;
+        working
+            && self.transfer.as_ref().is_none_or(is_sane)
+            && self.buffer.len() <= len
+            && self.moved <= len
+    }
+
     fn stop(&mut self) {
         self.work = None;
         self.due_ns = None;
@@ -646,6 +661,7 @@ impl Device for Ide {
         let is_same = disks.len() == 2
             && disks.iter().zip(&self.disks).all(|(a, b)| a.is_some() == b.is_some());
         wire::require(self.name(), is_same, "not its disks")?;
+        wire::require(self.name(), state.is_sane(), "a transfer out of range")?;
         let before: Vec<Vec<u8>> = self.disks.iter().flatten().map(|d| d.storage.save()).collect();
         let present = || disks.iter().flatten();
         for (disk, (_, saved)) in self.disks.iter_mut().flatten().zip(present()) {

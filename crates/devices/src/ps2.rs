@@ -344,9 +344,9 @@ impl Ps2 {
                 self.state.ccb |= CCB_SYS;
                 Some(0x55)
             }
-            // Keyboard lines are fine; the auxiliary clock line doesn't move, nobody is there.
+            // The keyboard's lines are fine, and there is no auxiliary device.
             0xAB => Some(0x00),
-            0xA9 => Some(0x01),
+            0xA9 => Some(0xFF),
             0xC0 => Some(0xBF),
             0xD0 => Some(self.output_port()),
             0xE0 => Some(0x00),

@@ -1,8 +1,10 @@
 //! The 16550A serial port. From the National PC16550D datasheet.
 //!
-//! Sending takes no virtual time: a byte written to THR is at the sink at once. Receiving is
-//! spaced by the programmed speed and waits while the guest's buffer is full, so that typed
-//! input is never lost.
+//! Sending takes no virtual time: a byte written to THR is at the sink at once, and LSR never
+//! asks for patience. Only the transmitter's interrupt comes a moment later, so that its line
+//! falls in between: edge-triggered controllers live on that. Receiving is spaced by the
+//! programmed speed and waits while the guest's buffer is full, so that typed input is never
+//! lost.
 
 use crate::wire;
 use bus::{Device, Io, IrqLine, StateError, Timer};
@@ -67,6 +69,8 @@ pub const LSR_TEMT: u8 = 1 << 6;
 const FAR_END: u8 = 0xB0;
 const FIFO_BYTES: usize = 16;
 const CLOCK_HZ: u64 = 115_200;
+/// From a write of THR to the interrupt that says it's empty.
+const THRE_NS: u64 = 2_000;
 
 /// Where sent bytes go.
 pub trait SerialSink: Send {
@@ -90,6 +94,8 @@ struct State {
     overrun: bool,
     scr: u8,
     thre_pending: bool,
+    /// When it will be pending again.
+    thre_ns: Option<u64>,
     timed_out: bool,
     /// When the last character came or was read.
     activity_ns: u64,
@@ -114,6 +120,7 @@ impl State {
             overrun: false,
             scr: 0,
             thre_pending: false,
+            thre_ns: None,
             timed_out: false,
             activity_ns: 0,
             next_char_ns: 0,
@@ -214,6 +221,10 @@ impl State {
             RBR => {
                 self.timed_out = false;
                 self.activity_ns = now_ns;
+                if self.fifo.len() >= self.capacity() {
+                    // What waited comes as a character of its own: the line falls first.
+                    self.next_char_ns = self.next_char_ns.max(now_ns + self.char_ns());
+                }
                 self.fifo.pop_front().unwrap_or(0)
             }
             IER if self.lcr & LCR_DLAB != 0 => (self.divisor >> 8) as u8,
@@ -297,6 +308,10 @@ impl Uart {
             s.receive(byte, now_ns);
             s.next_char_ns = now_ns + s.char_ns();
         }
+        if s.thre_ns.is_some_and(|at| at <= now_ns) {
+            s.thre_ns = None;
+            s.thre_pending = true;
+        }
         let timeout_ns = s.activity_ns + 4 * s.char_ns();
         let waits = s.has_fifo() && !s.fifo.is_empty() && s.fifo.len() < s.trigger();
         if waits && !s.timed_out && now_ns >= timeout_ns {
@@ -305,7 +320,7 @@ impl Uart {
         let can_receive = !s.input.is_empty() && s.fifo.len() < s.capacity() && !is_loop;
         let receive = can_receive.then_some(s.next_char_ns);
         let timeout = (waits && !s.timed_out).then_some(timeout_ns);
-        let due = [receive, timeout].into_iter().flatten().min();
+        let due = [receive, timeout, s.thre_ns].into_iter().flatten().min();
         s.irq = s.identify() & IIR_NONE == 0 && s.mcr & MCR_OUT2 != 0 && !is_loop;
         let irq = s.irq;
         self.set_due(due);
@@ -318,7 +333,8 @@ impl Uart {
         } else {
             self.sink.send(byte);
         }
-        self.state.thre_pending = true;
+        self.state.thre_pending = false;
+        self.state.thre_ns = Some(now_ns.saturating_add(THRE_NS));
     }
 
     fn write_register(&mut self, register: u16, value: u8, now_ns: u64) {
@@ -476,6 +492,20 @@ mod tests {
     }
 
     #[test]
+    fn line_falls_between_two_waiting_characters() {
+        let mut r = Rig::new();
+        r.write(IER, 1);
+        r.write(MCR, u32::from(MCR_OUT2));
+        r.uart.push_input(b"ab");
+        r.tick();
+        r.now_ns += 1_000_000_000;
+        assert_eq!(r.read(RBR), b'a');
+        assert!(!r.uart.irq.is_high());
+        r.tick();
+        assert!(r.uart.irq.is_high());
+    }
+
+    #[test]
     fn fifo_below_its_trigger_times_out() {
         let mut r = Rig::new();
         r.write(IER, 1);
@@ -498,6 +528,8 @@ mod tests {
         assert_eq!(r.read(IIR), IIR_THRE);
         assert_eq!(r.read(IIR), IIR_NONE);
         r.write(RBR, 0x55);
+        assert!(!r.uart.irq.is_high());
+        r.tick();
         assert!(r.uart.irq.is_high());
     }
 
