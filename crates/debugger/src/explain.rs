@@ -96,8 +96,12 @@ fn shutdown(scene: &Scene<'_>) -> Explanation {
     // Whatever died with the CS of real mode died of that.
     add(&mut found, mode::no_far_jump(scene));
     add(&mut found, stack::error_code_left_before(scene));
-    let told = !found.is_empty();
     let first = scene.chain.first();
+    if first.and_then(|link| scene.return_at(&link.at)).is_some_and(|r| r.iret) {
+        // An IRQ's handler that drops an error code which no IRQ pushes dies at its IRET.
+        add(&mut found, irq::came_as_exception(scene));
+    }
+    let told = !found.is_empty();
     let recognized = first.and_then(|link| recognize(scene, link));
     let plain = first.filter(|_| recognized.is_none()).map(|link| unknown(scene, link));
     add(&mut found, recognized);

@@ -279,7 +279,8 @@ fn shifted_again<'a>(scene: &Scene<'a>) -> Option<(&'a Delivery, u16)> {
         let selector = Selector((first.from.eip & 0xFFFF) as u16).error();
         let shifted = second.source == Source::Exception
             && second.error_code == Some(selector)
-            && (second.from.ss, second.from.esp) == (first.to.ss, first.to.esp);
+            && (second.from.ss, second.from.esp) == (first.to.ss, first.to.esp)
+            && scene.return_at(&second.from).is_some_and(|r| r.iret);
         shifted.then_some((first, code))
     })
 }

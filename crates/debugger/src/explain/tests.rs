@@ -199,6 +199,7 @@ fn row_7_an_iret_that_faults_again_and_again() {
     let to = protected(0, 8, 0x7D00, 0x10, 0x6FE4);
     let via = Via::Interrupt { vector: 13, source: Source::Exception, error_code: Some(0x7C40) };
     g.history.observe(&Record { step: 501, event: Event::Transfer(transfer(via, from, to)) });
+    g.poke(0x7D00, &[0xCF]);
     let e = explained(&g);
     assert_eq!(e.finding.id, "error-code-not-popped");
     assert_eq!(e.finding.evidence[1].value, "00000050, the error code");
@@ -237,6 +238,19 @@ fn row_8_a_double_fault_handler_that_halts_on_the_timer() {
     let e = explained(&g);
     assert_eq!(e.finding.id, "pic-not-remapped");
     assert_eq!(e.related[0].id, "hlt-with-if-0");
+}
+
+#[test]
+fn row_8_an_irq_handler_that_drops_an_error_code_nobody_pushed() {
+    let mut g = Guest::new(Ending::Shutdown);
+    deliver(&mut g, 8, Source::External, None);
+    g.state.rip = 0x7D10;
+    g.poke(0x7D10, &[0xCF]);
+    g.poke_words(0x7000, &[8, 0x202, 0, 0]);
+    g.fault(Fault::gp(0x200), bad_selector(0x202, 0, Check::BeyondTable, Origin::Transfer));
+    let e = explained(&g);
+    assert_eq!(e.finding.id, "pic-not-remapped");
+    assert_eq!(e.related[0].id, "iret-frame");
 }
 
 #[test]
