@@ -19,6 +19,7 @@ main:
     call    arithmetic
     call    exchanges
     call    stack
+    call    twice
     call    transfers
     call    strings
     and     dword ptr [base_cr0], ~CR0_PG
