@@ -3,6 +3,28 @@
 //! Every mistake of the catalogue is one small rule, a function from the scene (and a link of
 //! the fault chain) to a [`Finding`]. The rules are asked in order, the particular before the
 //! general; what none of them knows gets an honest sentence made from the evidence alone.
+//!
+//! | id | the mistake |
+//! |---|---|
+//! | `idt-empty-or-short` | no gate for the vector: the IDT is empty, too short or never loaded |
+//! | `idt-gate-wrong` | a gate of a wrong type, or not present |
+//! | `int-gate-dpl` | INT n from an outer ring through a gate whose DPL forbids it |
+//! | `idt-gate-target` | a gate whose selector is null, no code, or not present |
+//! | `tss-no-stack` | no stack for the inner ring in the TSS |
+//! | `iret-frame` | a return whose frame contradicts itself |
+//! | `error-code-not-popped` | IRET took an error code for EIP |
+//! | `pic-not-remapped` | an IRQ came as an exception's vector |
+//! | `eoi-missing` | a line stays in service |
+//! | `paging-eip-unmapped` | the next instruction isn't mapped |
+//! | `page-parent-denies` | an upper entry denies what the leaf allows |
+//! | `page-table-address` | CR3 or an entry points outside RAM |
+//! | `no-far-jump-after-pe` | protected mode with real mode's CS |
+//! | `hlt-with-if-0`, `hlt-without-interrupts`, `spin-with-if-0` | nothing can wake the processor |
+//! | `tss-busy` | LTR of a TSS that is busy |
+//! | `sysenter-cs-zero` | SYSENTER before its MSRs were written |
+//! | `long-mode` | a 64-bit guest |
+//! | `page-rights`, `privileged-instruction`, `stack-unmapped` | common, beside the catalogue |
+//! | `fault` | anything else, told from its evidence |
 
 mod finding;
 mod hang;
