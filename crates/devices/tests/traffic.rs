@@ -227,21 +227,123 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
+fn writes(list: &[(u16, u32)]) -> Vec<Action> {
+    list.iter().map(|&(port, value)| Action::Write(port, 1, value)).collect()
+}
+
+/// What drivers do: several accesses that belong together, so that their middle is a place to
+/// be cut at too.
+fn scene() -> impl Strategy<Value = Vec<Action>> {
+    prop_oneof![
+        8 => action().prop_map(|a| vec![a]),
+        1 => (1..10u32, any::<bool>()).prop_map(|(sector, dma)| read_diskette(sector, dma)),
+        1 => (0..3000u32, 1..4u32).prop_map(|(lba, count)| read_disk(lba, count)),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(mask, special)| program_pic(mask, special)),
+        1 => (0..80usize, 1..6u32).prop_map(|(key, reads)| type_key(key, reads)),
+        1 => (any::<u8>(), 1..6u32).prop_map(|(fcr, reads)| receive(fcr, reads)),
+        1 => (0..32u32, any::<u8>()).prop_map(|(index, value)| {
+            writes(&[(0x3C0, index), (0x3C0, value.into()), (0x3C0, 0x20 | index)])
+        }),
+        1 => (0..16u32, any::<u8>()).prop_map(|(index, value)| {
+            let mut all = writes(&[(0x70, index), (0x71, value.into()), (0x70, 0x0C)]);
+            all.extend([Action::Steps(90_000), Action::Read(0x71, 1)]);
+            all
+        }),
+        1 => (0..3u16, 0..6u32, any::<u16>()).prop_map(|(channel, mode, count)| {
+            let at = 0x40 + channel;
+            let word = u32::from(channel) << 6 | 0x30 | mode << 1;
+            let count = u32::from(count);
+            let mut all = writes(&[(0x43, word), (at, count & 0xFF), (at, count >> 8), (0x61, 1)]);
+            all.extend([Action::Steps(5_000), Action::Write(0x61, 1, 0), Action::Read(at, 1)]);
+            all.extend([Action::Write(0x61, 1, 1), Action::Read(at, 1), Action::Read(0x61, 1)]);
+            all
+        }),
+    ]
+}
+
+fn read_diskette(sector: u32, dma: bool) -> Vec<Action> {
+    let mut all = writes(&[(0x3F2, 0), (0x3F2, 0x1C)]);
+    all.push(Action::Steps(50_000));
+    if dma {
+        let program = [(0x0C, 0), (0x04, 0), (0x04, 0x10), (0x05, 0xFF), (0x05, 3), (0x81, 0)];
+        all.extend(writes(&program));
+        all.extend(writes(&[(0x0B, 0x46), (0x0A, 2)]));
+    }
+    let specify = [0x03, 0xDF, if dma { 2 } else { 3 }];
+    let read = [0x46, 0, 0, 0, sector, 2, sector + 1, 0x1B, 0xFF];
+    let bytes = std::iter::repeat_n(0x08, 4).chain(specify).chain(read);
+    for byte in bytes {
+        all.push(Action::Write(0x3F5, 1, byte));
+        // A sensed interrupt gives two bytes.
+        all.extend((byte == 0x08).then_some(Action::Burst(0x3F5, 2)));
+    }
+    all.push(Action::Steps(50_000));
+    all.extend([200, 300, 500, 30].map(|n| Action::Burst(0x3F5, n)));
+    all
+}
+
+fn read_disk(lba: u32, count: u32) -> Vec<Action> {
+    let mut all = writes(&[(0x1F6, 0xE0), (0x1F2, count), (0x1F3, lba & 0xFF)]);
+    all.extend(writes(&[(0x1F4, lba >> 8), (0x1F5, 0), (0x1F7, 0x20)]));
+    for _ in 0..count {
+        all.extend([Action::Steps(2_000), Action::Read(0x1F7, 1)]);
+        all.extend([Action::Burst(0x1F0, 100), Action::Burst(0x1F0, 156)]);
+    }
+    all
+}
+
+fn program_pic(mask: u8, special: bool) -> Vec<Action> {
+    let mut all = writes(&[(0x20, 0x11), (0x21, 0x20), (0x21, 4), (0x21, 1), (0x21, 0)]);
+    all.extend(writes(&[(0xA0, 0x11), (0xA1, 0x28), (0xA1, 2), (0xA1, 1), (0xA1, 0)]));
+    all.extend([Action::NextDeadline, Action::Acknowledge]);
+    let ocw3 = if special { 0x68 } else { 0x48 };
+    all.extend(writes(&[(0x20, ocw3), (0xA0, ocw3), (0x21, mask.into())]));
+    all.extend([Action::NextDeadline, Action::Acknowledge, Action::Write(0x20, 1, 0x20)]);
+    all.extend([Action::NextDeadline, Action::Acknowledge]);
+    all
+}
+
+fn type_key(key: usize, reads: u32) -> Vec<Action> {
+    let mut all = writes(&[(0x64, 0x60), (0x60, 0x45)]);
+    all.extend([Action::Key(key, true), Action::Key(key, false)]);
+    for _ in 0..reads {
+        all.extend([Action::Steps(60_000), Action::Read(0x64, 1), Action::Read(0x60, 1)]);
+    }
+    // The keyboard shall say that again.
+    all.extend([Action::Write(0x60, 1, 0xFE), Action::Steps(110_000), Action::Read(0x60, 1)]);
+    all
+}
+
+fn receive(fcr: u8, reads: u32) -> Vec<Action> {
+    let mut all = writes(&[(0x3FB, 0x83), (0x3F8, 1), (0x3F9, 0), (0x3FB, 3)]);
+    all.extend(writes(&[(0x3FA, fcr.into()), (0x3F9, 0x07), (0x3FC, 0x0B)]));
+    all.extend([1, 2, 3].map(Action::Serial));
+    for _ in 0..reads {
+        all.extend([Action::Steps(4_000), Action::Read(0x3FA, 1), Action::Read(0x3F8, 1)]);
+    }
+    all
+}
+
+fn traffic(scenes: usize) -> impl Strategy<Value = Vec<Action>> {
+    prop::collection::vec(scene(), 1..scenes).prop_map(|scenes| scenes.concat())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn a_restored_twin_goes_on_as_the_original(
-        before in prop::collection::vec(action(), 0..250),
-        after in prop::collection::vec(action(), 1..250),
+        actions in traffic(120),
+        cut in any::<prop::sample::Index>(),
     ) {
+        let (before, after) = actions.split_at(cut.index(actions.len()));
         let mut board = Board::new();
-        for action in &before {
+        for action in before {
             board.act(action);
         }
         let mut twin = board.twin();
         prop_assert_eq!(board.view(), twin.view());
-        for action in &after {
+        for action in after {
             prop_assert_eq!(board.act(action), twin.act(action), "{:?}", action);
         }
         prop_assert_eq!(board.view(), twin.view());
@@ -252,11 +354,11 @@ proptest! {
 
     #[test]
     fn damaged_state_is_refused_or_harmless(
-        before in prop::collection::vec(action(), 0..60),
+        before in traffic(40),
         device in 0..16usize,
         at in any::<prop::sample::Index>(),
         value in any::<u8>(),
-        after in prop::collection::vec(action(), 1..150),
+        after in traffic(60),
     ) {
         let mut board = Board::new();
         for action in &before {
