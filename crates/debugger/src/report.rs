@@ -259,9 +259,10 @@ fn hex64(value: u64) -> String {
 mod tests {
     use super::*;
     use crate::scene::Ending;
-    use crate::tests_support::Guest;
+    use crate::tests_support::{Guest, transfer};
     use serde_json::Value;
-    use x86::{Cause, Fault};
+    use x86::event::{Event, Via};
+    use x86::{Cause, Fault, Selector};
 
     fn report(guest: &Guest) -> Value {
         let outcome = Outcome { name: "shutdown".into(), status: 12, ..Outcome::default() };
@@ -287,6 +288,18 @@ mod tests {
         assert_eq!(r["explanation"]["id"], "sysenter-cs-zero");
         assert_eq!(r["chain"][0]["why"]["cause"], "sysenter_cs");
         assert_eq!(r["code"].as_array().unwrap().iter().filter(|l| l["here"] == true).count(), 1);
+    }
+
+    #[test]
+    fn a_report_holds_the_last_crossings_in_the_trace_schema() {
+        let mut g = Guest::new(Ending::Stopped);
+        let via = Via::CallGate { selector: Selector(0x33), parameters: 1 };
+        let place = g.state.place();
+        let event = Event::Transfer(transfer(via, place, place));
+        g.history.observe(&Record { step: 7, event });
+        let crossing = &report(&g)["crossings"][0];
+        assert_eq!((&crossing["step"], &crossing["event"]), (&7.into(), &"transfer".into()));
+        assert_eq!(crossing["via"]["call_gate"]["parameters"], 1);
     }
 
     #[test]
