@@ -3,3 +3,5 @@
 //! what `cloister bench` measures (docs/performance.md).
 
 #![forbid(unsafe_code)]
+
+pub mod rig;
