@@ -24,6 +24,9 @@ pub const MODE_DOWN: u8 = 1 << 5;
 /// Command: controller off.
 pub const COMMAND_DISABLE: u8 = 1 << 2;
 
+/// The channel by which the first controller hangs on the second.
+const CASCADE: usize = 4;
+
 /// Page registers by port from 80h on: the channel, or none.
 const PAGE_OF: [Option<usize>; 16] = [
     None,
@@ -167,9 +170,13 @@ impl State {
         }
     }
 
+    /// The first controller's requests pass the second one's channel 0, which must be open too.
     fn is_open(&self, channel: usize) -> bool {
-        let chip = &self.chips[channel / 4];
-        chip.command & COMMAND_DISABLE == 0 && chip.mask >> (channel % 4) & 1 == 0
+        let is_let = |channel: usize| {
+            let chip = &self.chips[channel / 4];
+            chip.command & COMMAND_DISABLE == 0 && chip.mask >> (channel % 4) & 1 == 0
+        };
+        is_let(channel) && (channel >= CASCADE || is_let(CASCADE))
     }
 
     /// Where the next byte goes, and one step on. The second is true at terminal count.
@@ -214,7 +221,7 @@ pub enum Moved {
     More,
     /// It went, and it was the last: terminal count.
     Last,
-    /// The channel is masked or set to another direction: nothing went.
+    /// The channel or the cascade is masked, or set to another direction: nothing went.
     Refused,
 }
 
@@ -339,6 +346,8 @@ mod tests {
         s.write(0x81, 0x01);
         s.write(0x0B, mode | 2);
         s.write(0x0A, 2);
+        s.write(0xD6, 0xC0);
+        s.write(0xD4, 0);
         drop(s);
         (dma, Memory::flat(0x2_0000).unwrap())
     }
@@ -379,6 +388,14 @@ mod tests {
     fn wrong_direction_is_refused() {
         let (dma, mem) = programmed(MODE_WRITE, 0, 9);
         assert_eq!(dma.channel(2).from_memory(&mem).0, Moved::Refused);
+    }
+
+    #[test]
+    fn nothing_passes_a_masked_cascade() {
+        let (dma, mut mem) = programmed(MODE_WRITE, 0, 9);
+        lock(&dma.shared).write(0xD4, 4);
+        assert!(!dma.channel(2).is_open());
+        assert_eq!(dma.channel(2).to_memory(1, &mut mem), Moved::Refused);
     }
 
     #[test]

@@ -51,6 +51,7 @@ keys! {
     F1 = 0x05, "F1"; F2 = 0x06, "F2"; F3 = 0x04, "F3"; F4 = 0x0C, "F4"; F5 = 0x03, "F5";
     F6 = 0x0B, "F6"; F7 = 0x83, "F7"; F8 = 0x0A, "F8"; F9 = 0x01, "F9"; F10 = 0x09, "F10";
     F11 = 0x78, "F11"; F12 = 0x07, "F12";
+    PrintScreen = 0xE07C, "Print Screen"; Pause = 0xE177, "Pause, which has no release";
     ScrollLock = 0x7E, "Scroll Lock"; NumLock = 0x77, "Num Lock";
     Insert = 0xE070, "Insert"; Delete = 0xE071, "Delete"; Home = 0xE06C, "Home";
     End = 0xE069, "End"; PageUp = 0xE07D, "Page Up"; PageDown = 0xE07A, "Page Down";
@@ -88,6 +89,11 @@ const ALIASES: &[(&str, Key)] = &[
 /// The bytes the keyboard sends in set 2 when a key goes down or up.
 #[must_use]
 pub fn set2_bytes(key: Key, down: bool) -> Vec<u8> {
+    if key == Key::Pause {
+        // Press and release at once, when it goes down.
+        let all = [0xE1, 0x14, 0x77, 0xE1, 0xF0, 0x14, 0xF0, 0x77];
+        return if down { all.to_vec() } else { Vec::new() };
+    }
     let [prefix, code] = key.set2().to_be_bytes();
     let mut bytes = Vec::with_capacity(3);
     if prefix != 0 {
@@ -97,6 +103,23 @@ pub fn set2_bytes(key: Key, down: bool) -> Vec<u8> {
         bytes.push(0xF0);
     }
     bytes.push(code);
+    bytes
+}
+
+/// The same in set 1.
+#[must_use]
+pub fn set1_bytes(key: Key, down: bool) -> Vec<u8> {
+    let mut is_release = false;
+    let mut bytes = Vec::with_capacity(6);
+    for byte in set2_bytes(key, down) {
+        if byte == 0xF0 {
+            is_release = true;
+        } else {
+            let release = if is_release { 0x80 } else { 0 };
+            bytes.push(to_set1(byte) | release);
+            is_release = false;
+        }
+    }
     bytes
 }
 
@@ -205,6 +228,14 @@ mod tests {
         let set1 = |k: Key| to_set1(k.set2() as u8);
         let keys = [Key::Esc, Key::A, Key::Enter, Key::Space, Key::F1, Key::F7, Key::F12, Key::Up];
         assert_eq!(keys.map(set1), [0x01, 0x1E, 0x1C, 0x39, 0x3B, 0x41, 0x58, 0x48]);
+    }
+
+    #[test]
+    fn releases_and_extended_keys_in_set_1() {
+        assert_eq!(set1_bytes(Key::Up, false), [0xE0, 0xC8]);
+        assert_eq!(set1_bytes(Key::PrintScreen, true), [0xE0, 0x37]);
+        assert_eq!(set1_bytes(Key::Pause, true), [0xE1, 0x1D, 0x45, 0xE1, 0x9D, 0xC5]);
+        assert_eq!(set1_bytes(Key::Pause, false), []);
     }
 
     #[test]

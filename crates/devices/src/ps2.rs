@@ -4,7 +4,7 @@
 //! The keyboard sends one byte at a time, each a millisecond after the last, and only while
 //! the output buffer is empty. There is no pointing device yet: what is sent to it is lost.
 
-use crate::keys::{Key, set2_bytes, to_set1};
+use crate::keys::{Key, set1_bytes, set2_bytes, to_set1};
 use crate::wire;
 use bus::{Device, Io, IrqLine, Request, Signals, StateError, Timer};
 use serde::{Deserialize, Serialize};
@@ -378,12 +378,6 @@ impl Ps2 {
             _ => {}
         }
     }
-}
-
-fn set1_bytes(key: Key, down: bool) -> Vec<u8> {
-    let [prefix, code] = key.set2().to_be_bytes();
-    let code = to_set1(code) | if down { 0 } else { 0x80 };
-    if prefix != 0 { vec![prefix, code] } else { vec![code] }
 }
 
 impl Device for Ps2 {

@@ -267,7 +267,7 @@ fn read_diskette(sector: u32, dma: bool) -> Vec<Action> {
     if dma {
         let program = [(0x0C, 0), (0x04, 0), (0x04, 0x10), (0x05, 0xFF), (0x05, 3), (0x81, 0)];
         all.extend(writes(&program));
-        all.extend(writes(&[(0x0B, 0x46), (0x0A, 2)]));
+        all.extend(writes(&[(0x0B, 0x46), (0x0A, 2), (0xD4, 0)]));
     }
     let specify = [0x03, 0xDF, if dma { 2 } else { 3 }];
     let read = [0x46, 0, 0, 0, sector, 2, sector + 1, 0x1B, 0xFF];

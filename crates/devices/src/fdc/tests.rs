@@ -94,6 +94,8 @@ impl Rig {
             (0x81, 0),
             (0x0B, mode),
             (0x0A, 2),
+            (0xD6, 0xC0),
+            (0xD4, 0),
         ];
         for (port, value) in writes {
             let mut io = Io { cpu: 0, now_ns: 0, size: 1, memory: &mut self.mem };
