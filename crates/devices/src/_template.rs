@@ -73,6 +73,7 @@ impl Device for Template {
     }
 }
 
+#[cfg(test)]
 mod tests {
     use super::*;
     use bus::{Bus, Signals};

@@ -29,7 +29,7 @@ impl Rig {
         let dma = Dma::new();
         let irq = IrqLine::new(&signals, 6);
         let fdc = Fdc::new([a, None], dma.channel(2), irq, Timer::new(&signals));
-        let mut r = Self { fdc, dma, mem: Memory::flat(1 << 20).unwrap(), now_ns: 0 };
+        let mut r = Self { fdc, dma, mem: Memory::flat(1 << 20).expect("a megabyte"), now_ns: 0 };
         r.write(DOR, 0x00);
         r.write(DOR, 0x1C);
         r.finish();
@@ -51,7 +51,7 @@ impl Rig {
 
     /// Waits for the interrupt.
     fn finish(&mut self) {
-        self.now_ns = self.fdc.timer.due_ns().unwrap();
+        self.now_ns = self.fdc.timer.due_ns().expect("a command at work");
         let mut io = Io { cpu: 0, now_ns: self.now_ns, size: 0, memory: &mut self.mem };
         self.fdc.tick(&mut io);
         assert!(self.fdc.irq.is_high());

@@ -31,7 +31,7 @@ impl Rig {
     fn with(disks: [Option<Box<dyn Storage>>; 2]) -> Self {
         let signals = Signals::new();
         let ide = Ide::new(BASE, disks, IrqLine::new(&signals, 14), Timer::new(&signals));
-        Self { ide, mem: Memory::flat(4096).unwrap(), now_ns: 0 }
+        Self { ide, mem: Memory::flat(4096).expect("a page"), now_ns: 0 }
     }
 
     fn access(&mut self, size: u8, f: impl FnOnce(&mut Ide, &mut Io<'_>) -> u32) -> u32 {
