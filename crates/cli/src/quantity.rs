@@ -1,8 +1,8 @@
 //! Sizes, durations, counts and addresses as people write them: `64M`, `1.5s`, `2_000_000`, `0x7C00`.
 
-/// Bytes: a number, decimal or 0x, with K, M or G.
+/// Bytes: a number, decimal or 0x, with K, M, G or T.
 pub fn size_bytes(text: &str) -> Result<u64, String> {
-    let (digits, unit) = split_suffix(text, &[("k", 10), ("m", 20), ("g", 30)]);
+    let (digits, unit) = split_suffix(text, &[("k", 10), ("m", 20), ("g", 30), ("t", 40)]);
     let number = count(digits).map_err(|_| bad_size(text))?;
     number.checked_mul(1 << unit).ok_or_else(|| format!("{text} is more than can be addressed"))
 }

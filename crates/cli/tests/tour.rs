@@ -1,0 +1,84 @@
+//! The tour: every word of the kernel, and beside it what the processor did, in the order in which
+//! it happened.
+
+mod common;
+
+use common::{run, stderr, stdout};
+use std::sync::OnceLock;
+
+fn tour() -> &'static str {
+    static TOLD: OnceLock<String> = OnceLock::new();
+    TOLD.get_or_init(|| {
+        let output = run::<&str>([]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    })
+}
+
+/// The account's lines carry a margin; the kernel's don't.
+fn is_ours(line: &str) -> bool {
+    line.starts_with("        +") || line.starts_with("        |")
+}
+
+#[test]
+fn every_word_of_the_kernel_is_told_in_order() {
+    let expected = include_str!("../../../roms/tour/transcript.txt");
+    let told: Vec<&str> = tour().lines().filter(|line| !is_ours(line)).collect();
+    let words: Vec<&str> = expected.lines().collect();
+    assert_eq!(&told[..words.len()], &words[..]);
+}
+
+#[test]
+fn the_verb_tour_is_the_same_as_none() {
+    assert_eq!(stdout(&run(["tour"])), tour());
+}
+
+/// The account between two lines of the kernel.
+fn between(from: &str, to: &str) -> String {
+    let start = tour().find(from).unwrap_or_else(|| panic!("{from:?} isn't told"));
+    let rest = &tour()[start..];
+    let end = rest.find(to).unwrap_or_else(|| panic!("{to:?} isn't told after {from:?}"));
+    rest[..end].lines().filter(|line| is_ours(line)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_interrupt_gate_is_told_with_gate_stack_and_frame() {
+    let account = between("Door 1", "ring 0: on my own stack");
+    for part in ["ring 3 -> ring 0", "INT 0x30", "IDT[48]", "TSS 0028", "EFLAGS", "001B"] {
+        assert!(account.contains(part), "{part:?} isn't in\n{account}");
+    }
+}
+
+#[test]
+fn the_call_gate_is_told_with_its_parameters() {
+    let account = between("Door 2", "ring 0: the gate copied");
+    for part in ["ring 3 -> ring 0", "call gate 003B", "3 parameters", "00000011", "00000033"] {
+        assert!(account.contains(part), "{part:?} isn't in\n{account}");
+    }
+}
+
+#[test]
+fn sysenter_and_the_task_gate_are_told() {
+    assert!(between("Door 3", "ring 0: no table was read").contains("SYSENTER"));
+    let account = between("Door 4", "ring 0: I am another task");
+    assert!(account.contains("task 0028"), "{account}");
+}
+
+#[test]
+fn a_caught_fault_is_told() {
+    let account = between("I try HLT", "caught #GP");
+    assert!(account.contains("ring 3 -> ring 0") && account.contains("#GP"), "{account}");
+}
+
+#[test]
+fn virtual_8086_mode_is_entered_and_left() {
+    assert!(between("I set VM", "8086:   es:[0]").contains("IRET"));
+    assert!(between("8086:   CLI", "ring 0: #GP at a CLI").contains("#GP"));
+}
+
+#[test]
+fn the_bios_is_left_out() {
+    let first = tour().lines().next().unwrap_or_default();
+    assert!(first.starts_with("Cloister:"), "{first}");
+    assert!(!tour().contains("F000:"), "the BIOS's own crossings are told");
+}
