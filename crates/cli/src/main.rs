@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             .map_err(|error| Failure::usage(error.to_string())),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("cloister: {failure}");
+        output::say(&format!("cloister: {failure}"));
         failure.status.code()
     })
 }
@@ -46,7 +46,7 @@ fn explain_usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return Status::Success.code();
     }
-    eprintln!("cloister: {}; see --help", one_line(&error.to_string()));
+    output::say(&format!("cloister: {}; see --help", one_line(&error.to_string())));
     Status::Usage.code()
 }
 

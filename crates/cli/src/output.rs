@@ -86,6 +86,11 @@ impl Console {
     }
 }
 
+/// Says a line on stderr. If nobody reads it, nothing is to be done about that.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// A file that grows while the guest runs.
 pub struct Stream {
     path: PathBuf,

@@ -8,8 +8,9 @@ use crate::output::{self, Style};
 use crate::quantity::show_ns;
 use crate::status::Status;
 use debugger::report::{Outcome, Report};
-use debugger::{Ending, explain};
+use debugger::{Ending, Scene, explain};
 use machine::{HangKind, Machine, StopReason};
+use std::path::Path;
 use std::process::ExitCode;
 use x86::PhysAddr;
 
@@ -21,37 +22,45 @@ pub fn conclude(args: &RunArgs, mut session: Session<'_>, end: End) -> Result<Ex
             session.console.line(row.trim_end(), Style::Plain)?;
         }
     }
+    let machine = &session.machine;
     let (status, message) = verdict(args, &session, &end);
-    let (memory, chain) = (Memory(&session.machine), chain(&session.machine));
-    let scene =
-        scene(&session.machine, &memory, &chain, &session.history, &session.symbols, ending(&end));
-    let explanation = if is_worth_explaining(&end) { explain(&scene) } else { None };
+    let (memory, chain) = (Memory(machine), chain(machine));
+    let scene = scene(machine, &memory, &chain, &session.history, &session.symbols, ending(&end));
     if let Some(text) = &message {
-        eprintln!("cloister: {text}");
+        output::say(&format!("cloister: {text}"));
     }
-    if let Some(explanation) = &explanation {
-        let lines = match ending(&end) {
-            Ending::Stopped => explanation.summary(),
-            _ => explanation.render(&scene),
-        };
-        eprintln!("\n{}", lines.join("\n"));
+    if is_worth_explaining(&end) {
+        explain_to_person(&scene);
     }
     if let Some(path) = &args.report {
         let outcome = Outcome {
             name: word(&end).into(),
             status: i32::from(status),
-            virtual_ns: session.machine.now_ns(),
-            screen: screen(&session.machine),
+            virtual_ns: machine.now_ns(),
+            screen: screen(machine),
         };
-        let json = Report::new(outcome, &scene).to_json();
-        let json =
-            json.map_err(|error| Failure::host(format!("the report is no JSON: {error}")))?;
-        output::whole(path, json.as_bytes())?;
+        write_report(path, Report::new(outcome, &scene))?;
     }
     for dump in &args.dump {
-        write_dump(&session.machine, dump)?;
+        write_dump(machine, dump)?;
     }
     Ok(ExitCode::from(status))
+}
+
+/// Why the guest died; or, where it was stopped from outside, what looks wrong.
+fn explain_to_person(scene: &Scene<'_>) {
+    let Some(explanation) = explain(scene) else { return };
+    let lines = match scene.ending {
+        Ending::Stopped => explanation.summary(),
+        _ => explanation.render(scene),
+    };
+    output::say(&format!("\n{}", lines.join("\n")));
+}
+
+fn write_report(path: &Path, report: Report) -> Result<(), Failure> {
+    let json = report.to_json();
+    let json = json.map_err(|error| Failure::host(format!("the report is no JSON: {error}")))?;
+    output::whole(path, json.as_bytes())
 }
 
 /// The text screen, blanks at the ends of its rows left out.

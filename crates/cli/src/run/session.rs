@@ -7,7 +7,7 @@ use super::pane::Pane;
 use super::scene::rows;
 use super::trace::Trace;
 use super::typist::Typist;
-use crate::args::{ClockKind, RunArgs, Serial};
+use crate::args::{ClockKind, Engine, RunArgs, Serial};
 use crate::failure::Failure;
 use crate::output::{Console, Stream};
 use debugger::Symbols;
@@ -89,9 +89,11 @@ impl<'a> Session<'a> {
         let trace = Trace::new(args.trace, file);
         let told = Wanted::CROSSINGS | Wanted::FAULTS;
         machine.cpu_mut().events.wanted = trace.wanted() | told;
-        let watched = std::io::stdout().is_terminal();
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let watched = std::io::stdout().is_terminal() && !dumb;
+        let scripted = args.expect.is_some() || args.keys.is_some();
         let hosted = match args.clock {
-            None => watched && args.expect.is_none() && args.keys.is_none(),
+            None => watched && !scripted && args.engine == Engine::Interp,
             Some(kind) => kind == ClockKind::Host,
         };
         Ok(Self {

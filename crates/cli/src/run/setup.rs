@@ -5,6 +5,7 @@ use crate::args::{ClockKind, Drive, DriveMode, Engine, OnShutdown, RunArgs};
 use crate::drive;
 use crate::failure::Failure;
 use crate::input;
+use crate::output;
 use crate::status::Status;
 use debugger::Symbols;
 use machine::boot::{self, Format};
@@ -100,13 +101,13 @@ fn insert(args: &RunArgs, path: &Path, config: &mut MachineConfig) -> Result<(),
         }
     }
     let option = if format == Format::Floppy { "--floppy" } else { "--disk" };
-    eprintln!(
+    output::say(&format!(
         "note: {} is a {} image and is never written to: the guest's changes live in memory \
          ({option} {} would keep them)",
         path.display(),
         format.name(),
         path.display()
-    );
+    ));
     Ok(())
 }
 

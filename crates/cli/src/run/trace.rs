@@ -2,9 +2,8 @@
 //! programs. Both are made from the one event schema.
 
 use crate::failure::Failure;
-use crate::output::Stream;
+use crate::output::{self, Stream};
 use debugger::{Symbols, trace};
-use std::io::Write;
 use x86::Record;
 use x86::event::{Event, Wanted};
 
@@ -34,8 +33,7 @@ impl Trace {
     /// Takes one event.
     pub fn event(&mut self, record: &Record, symbols: &Symbols) -> Result<(), Failure> {
         if is_asked_for(&record.event, self.shown) {
-            // Nobody reads stderr: nothing to be done about it.
-            let _ = writeln!(std::io::stderr(), "{}", trace::line(record, symbols));
+            output::say(&trace::line(record, symbols));
         }
         match &mut self.file {
             Some(file) if is_asked_for(&record.event, self.written) => {
