@@ -4,7 +4,7 @@ mod rig;
 
 use machine::boot::{Format, Module};
 use machine::{Machine, MachineConfig, StopReason, Until};
-use rig::read32;
+use rig::{advance, read32};
 use x86::segment::SegReg;
 use x86::state::gpr;
 
@@ -47,7 +47,7 @@ fn a_boot_sector_of_512_bytes_runs_as_a_diskette() {
     // mov al,'!'; out 0E9h,al; mov al,5; out 0F4h,al
     let (mut m, format) = boot(sector(&[0xB0, 0x21, 0xE6, 0xE9, 0xB0, 0x05, 0xE6, 0xF4]));
     assert_eq!(format, Format::Floppy);
-    assert_eq!(m.advance(LIMIT), StopReason::DebugExit(5));
+    assert_eq!(advance(&mut m, LIMIT), StopReason::DebugExit(5));
     assert_eq!(m.board().take_console(), b"!");
     let state = &m.cpu().state;
     assert_eq!(state.segment(SegReg::Cs).base + state.rip, 0x7C08);
@@ -58,7 +58,7 @@ fn a_boot_sector_of_512_bytes_runs_as_a_diskette() {
 fn a_boot_sector_can_power_off() {
     // mov dx,604h; mov ax,2000h; out dx,ax
     let (mut m, _) = boot(sector(&[0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF]));
-    assert_eq!(m.advance(LIMIT), StopReason::PoweredOff);
+    assert_eq!(advance(&mut m, LIMIT), StopReason::PoweredOff);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn an_elf_kernel_begins_in_flat_protected_mode_after_the_bios() {
     // mov al,1; out 0F4h,al
     let (mut m, format) = boot(elf(&[0xB0, 0x01, 0xE6, 0xF4]));
     assert_eq!(format, Format::Elf);
-    assert_eq!(m.advance(LIMIT), StopReason::DebugExit(1));
+    assert_eq!(advance(&mut m, LIMIT), StopReason::DebugExit(1));
     let state = &m.cpu().state;
     assert!(state.protected() && state.code32() && state.cr0 >> 31 == 0);
     assert_eq!((state.eip(), state.reg32(gpr::ESP)), (0x10_0004, 0x9_FC00));
@@ -91,7 +91,7 @@ fn a_multiboot_kernel_finds_modules_and_memory() {
     kernel.command_line = "quiet".into();
     kernel.modules = vec![Module { bytes: b"hello".to_vec(), command_line: "greeting".into() }];
     let mut m = Machine::new(config).unwrap();
-    assert_eq!(m.advance(LIMIT), StopReason::DebugExit(2));
+    assert_eq!(advance(&mut m, LIMIT), StopReason::DebugExit(2));
 
     let info = u64::from(m.cpu().state.reg32(gpr::EBX));
     assert_eq!(m.cpu().state.reg32(gpr::EAX) >> 8, 0x002B_ADB0);
@@ -110,7 +110,7 @@ fn a_kernel_that_resets_the_machine_is_started_again() {
         0xB0, 0xFE, 0xE6, 0x64, 0xEB, 0xFE, 0xB0, 0x09, 0xE6, 0xF4,
     ];
     let (mut m, _) = boot(elf(&code));
-    assert_eq!(m.advance(LIMIT), StopReason::DebugExit(9));
+    assert_eq!(advance(&mut m, LIMIT), StopReason::DebugExit(9));
     assert_eq!(read32(&m, 0x20_0000), 3);
 }
 
