@@ -25,10 +25,7 @@ pub fn halted(scene: &Scene<'_>) -> Option<Finding> {
          end, power off (port 604h) instead.",
     )
     .show("stopped at", at)
-    .wrong(
-        "EFLAGS",
-        format!("{:08X} ({})", scene.state.eflags(), words::flags(scene.state.eflags())),
-    );
+    .wrong("EFLAGS", format!("{:08X}: IF=0", scene.state.eflags()));
     Some(why_if_is_0(scene, finding))
 }
 
@@ -77,10 +74,7 @@ pub fn spinning(scene: &Scene<'_>) -> Option<Finding> {
         "If this is where your kernel ends, all is well: power off (port 604h) or HLT instead. \
          If it should wait for interrupts, execute STI first.",
     )
-    .wrong(
-        "EFLAGS",
-        format!("{:08X} ({})", scene.state.eflags(), words::flags(scene.state.eflags())),
-    );
+    .wrong("EFLAGS", format!("{:08X}: IF=0", scene.state.eflags()));
     let bytes = scene.bytes::<2>(scene.linear_of(&place));
     Some(why_if_is_0(scene, finding.show("bytes", words::hex(&bytes))))
 }

@@ -95,12 +95,7 @@ pub fn parent_denies(scene: &Scene<'_>, link: &Link) -> Option<Finding> {
     let mut finding = Finding::new(id, headline, "vol. 3A, 4.6 and 4.7", cure)
         .show("error code", format!("{:#06X}", link.fault.code));
     for e in &entries {
-        let what = format!("{} at {:08X}", e.name(), e.addr);
-        finding = if denies(&e) {
-            finding.wrong(what, e.describe())
-        } else {
-            finding.show(what, e.describe())
-        };
+        finding = entry(finding, e, denies(&e));
     }
     Some(finding)
 }
@@ -123,11 +118,13 @@ pub fn bad_pointer(scene: &Scene<'_>, link: &Link) -> Option<Finding> {
         "CR3 and every page-table entry hold physical addresses: subtract the kernel's virtual \
          base from the address of the table before you store it.",
     )
-    .wrong(what, format!("{value:08X}"));
-    let finding = finding.say(
-        "Where no memory answers, a read gives ones, and the processor takes them for entries.",
-    );
-    Some(tables(scene, finding, addr))
+    .say("Where no memory answers, a read gives ones, and the processor takes them for entries.");
+    let cr3 = what == "CR3";
+    let cr3_value = format!("{:08X}", scene.state.cr3);
+    let finding = if cr3 { finding.wrong(what, cr3_value) } else { finding.show("CR3", cr3_value) };
+    let read = walk(scene, addr);
+    let honest = read.iter().take_while(|e| scene.memory.backed(e.addr));
+    Some(honest.fold(finding, |finding, e| entry(finding, e, e.value == value)))
 }
 
 /// The first pointer on the way to an address that leads outside memory.
@@ -153,13 +150,13 @@ fn tables(scene: &Scene<'_>, finding: Finding, addr: LinAddr) -> Finding {
     let mut finding = finding.show("CR3", format!("{:08X}", scene.state.cr3));
     let entries = walk(scene, addr);
     for (index, e) in entries.iter().enumerate() {
-        let what = format!("{} at {:08X}", e.name(), e.addr);
         let refused = index + 1 == entries.len() && !e.has(PteFlags::PRESENT);
-        finding = if refused {
-            finding.wrong(what, e.describe())
-        } else {
-            finding.show(what, e.describe())
-        };
+        finding = entry(finding, e, refused);
     }
     finding
+}
+
+fn entry(finding: Finding, e: &Entry, wrong: bool) -> Finding {
+    let what = format!("{} at {:08X}", e.name(), e.addr);
+    if wrong { finding.wrong(what, e.describe()) } else { finding.show(what, e.describe()) }
 }

@@ -33,7 +33,9 @@ impl Explanation {
         for other in &self.related {
             out.push(String::new());
             out.extend(wrapped("also: ", &other.headline));
-            out.extend(body(other));
+            if other.id != "fault" {
+                out.extend(body(other));
+            }
         }
         out
     }

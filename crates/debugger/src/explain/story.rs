@@ -69,7 +69,7 @@ fn next(during: Vector, link: &Link) -> String {
         Nesting::Serial => format!("{failed} That fault is now delivered instead."),
         Nesting::DoubleFault => {
             format!(
-                "{failed} {} on top of {} make a double fault, #DF.",
+                "{failed} A {} on top of a {} makes a double fault, #DF.",
                 link.fault.vector.mnemonic(),
                 during.mnemonic()
             )

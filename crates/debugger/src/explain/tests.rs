@@ -445,8 +445,8 @@ fn the_rendered_text_of_a_triple_fault() {
           1. At 0008:00007C42 in ring 0 the processor raised #GP(0x0182) (general
              protection): IDT[48] is all zero: no gate was ever put there.
           2. It tried to deliver #GP through IDT[13], and that raised #GP(0x006B):
-             IDT[13] is all zero: no gate was ever put there. #GP on top of #GP make a
-             double fault, #DF.
+             IDT[13] is all zero: no gate was ever put there. A #GP on top of a #GP
+             makes a double fault, #DF.
           3. It tried to deliver #DF through IDT[8], and that raised #GP(0x0043):
              IDT[8] is all zero: no gate was ever put there.
           4. A fault while #DF is delivered is the third: nothing is left to call, and
