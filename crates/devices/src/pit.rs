@@ -229,7 +229,8 @@ impl Counter {
             (n, true) => from_bcd(n),
         };
         let at = match self.mode {
-            1 | 5 => None,
+            // A trigger that has come already takes the new count.
+            1 | 5 => self.next.and_then(|(_, at)| at),
             2 | 3 if self.started && self.held.is_none() => self.boundary(now),
             _ => Some(now + 1),
         };
