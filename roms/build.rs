@@ -14,14 +14,16 @@ fn main() {
     if !assemble {
         println!("cargo::warning=no `as` and `ld` found: using the guest programs in roms/built");
     }
-    let mut table = String::from("/// Every guest program by name.\npub const ALL: &[(&str, &[u8])] = &[\n");
+    let mut table =
+        String::from("/// Every guest program by name.\npub const ALL: &[(&str, &[u8])] = &[\n");
     for rom in recipe::list(&roms).expect("the roms folder can be listed") {
         let binary = if assemble {
             recipe::build(&rom, &out).unwrap_or_else(|e| panic!("{e}"))
         } else {
             roms.join("built").join(&rom.output)
         };
-        let name = Path::new(&rom.output).file_stem().expect("a name").to_string_lossy().into_owned();
+        let name =
+            Path::new(&rom.output).file_stem().expect("a name").to_string_lossy().into_owned();
         writeln!(table, "    ({name:?}, include_bytes!({:?})),", binary).expect("a string grows");
     }
     table.push_str("];\n");

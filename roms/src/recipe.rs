@@ -43,7 +43,8 @@ pub fn list(roms: &Path) -> io::Result<Vec<Rom>> {
 
 /// True where GNU `as` and `ld` can be started.
 pub fn have_binutils() -> bool {
-    let starts = |tool| Command::new(tool).arg("--version").output().is_ok_and(|o| o.status.success());
+    let starts =
+        |tool| Command::new(tool).arg("--version").output().is_ok_and(|o| o.status.success());
     starts("as") && starts("ld")
 }
 
