@@ -147,6 +147,12 @@ impl Board {
         self.sys.bus.with(self.chips.ps2, |ps2| ps2.key(key, down))
     }
 
+    /// True where the guest keeps NMI from the processor (port 70h, bit 7).
+    #[must_use]
+    pub fn masks_nmi(&self) -> bool {
+        self.sys.bus.get(self.chips.cmos).masks_nmi()
+    }
+
     /// True while typed keys wait to be read by the guest.
     #[must_use]
     pub fn keyboard_is_busy(&self) -> bool {

@@ -331,7 +331,7 @@ impl Machine {
     fn after(&mut self, exit: Exit, before: u64, until: Until) -> Option<StopReason> {
         match exit {
             Exit::Budget => {
-                let is_long = self.cpu.steps - before >= LOOP_STEPS;
+                let is_long = self.cpu.steps - before >= LOOP_STEPS && self.scheduled.is_empty();
                 let hang =
                     if is_long { hang::endless_loop(&self.cpu, &self.board.sys) } else { None };
                 hang.map(StopReason::Hang)
@@ -390,7 +390,8 @@ impl Machine {
     /// Serves what devices asked for.
     fn serve_requests(&mut self) -> Option<StopReason> {
         let signals = self.board.sys.bus.signals();
-        if signals.take_nmi() {
+        // Bit 7 of port 70h keeps NMI from the processor.
+        if signals.take_nmi() && !self.board.masks_nmi() {
             self.cpu.state.nmi_pending = true;
         }
         let signals = self.board.sys.bus.signals();
