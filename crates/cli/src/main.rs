@@ -29,14 +29,23 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         None | Some(Verb::Tour) => tour::run(),
         Some(Verb::Run(args)) => run::run(&args),
-        Some(Verb::Bench(args)) => bench::run(&args)
-            .map(|()| Status::Success.code())
-            .map_err(|error| Failure::usage(error.to_string())),
+        Some(Verb::Bench(args)) => {
+            bench::run(&args).map(|()| Status::Success.code()).map_err(|error| not_measured(&error))
+        }
     };
     done.unwrap_or_else(|failure| {
         output::say(&format!("cloister: {failure}"));
         failure.status.code()
     })
+}
+
+fn not_measured(error: &bench::Error) -> Failure {
+    match error {
+        bench::Error::NoSuchWorkload { .. } | bench::Error::BadScale(_) => {
+            Failure::usage(error.to_string())
+        }
+        _ => Failure::host(error.to_string()),
+    }
 }
 
 /// Help and version as they are; an error in one line.
