@@ -540,6 +540,18 @@ mod tests {
     }
 
     #[test]
+    fn a_second_has_1024_periods() {
+        let mut r = Rig::new(&CmosConfig::default());
+        r.write(REG_B, B_24H | B_PIE);
+        r.read(REG_C);
+        for _ in 0..1024 {
+            r.tick();
+            r.read(REG_C);
+        }
+        assert_eq!((r.now_ns, r.read(0)), (SECOND_NS, 1));
+    }
+
+    #[test]
     fn alarm_goes_off_at_its_time() {
         let mut r = Rig::new(&CmosConfig::default());
         for (index, value) in [(1, 0x10), (3, 0x02), (5, 0xFF)] {

@@ -157,10 +157,11 @@ impl Chip {
 
     /// The request that would interrupt now.
     fn request(&self, is_master: bool) -> Option<u8> {
-        if !self.is_initialized() {
+        let waiting = self.irr & !self.imr;
+        if waiting == 0 || !self.is_initialized() {
             return None;
         }
-        let level = self.most_urgent(self.irr & !self.imr)?;
+        let level = self.most_urgent(waiting)?;
         let mut isr = self.isr;
         if self.special_mask {
             isr &= !self.imr;
