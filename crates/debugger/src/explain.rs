@@ -37,6 +37,8 @@ mod stack;
 mod story;
 
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod tests;
 
 pub use finding::{Evidence, Finding};
