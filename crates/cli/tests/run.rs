@@ -5,6 +5,8 @@ mod common;
 
 use common::{HANG, POWER_OFF, SPIN, Scratch, TRIPLE_FAULT, run, say, show, stderr, stdout, text};
 use serde_json::Value;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
 /// `mov al, V; out 0F4h, al; hlt`
 fn debug_exit(value: u8) -> Vec<u8> {
@@ -197,6 +199,28 @@ fn a_guest_that_hangs_is_told_so() {
         let output = run(["run", text(&image)]);
         assert_eq!(output.status.code(), Some(12), "{}", stderr(&output));
         assert!(stderr(&output).contains("hangs"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn ctrl_c_stops_and_reports_the_state() {
+    let scratch = Scratch::new();
+    let code = [say("running\n"), SPIN.to_vec()].concat();
+    let image = scratch.boot_sector("spin.img", &code);
+    let mut child = common::cloister()
+        .args(["run", text(&image)])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 7];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.is_ok_and(|status| status.success()));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(18), "{}", stderr(&output));
+    for part in ["interrupted, at 0000:", "EIP", "CR0"] {
+        assert!(stderr(&output).contains(part), "{part:?} isn't in {}", stderr(&output));
     }
 }
 

@@ -4,6 +4,8 @@
 mod common;
 
 use common::{run, stderr, stdout};
+use std::io::Read;
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 fn tour() -> &'static str {
@@ -31,6 +33,18 @@ fn every_word_of_the_kernel_is_told_in_order() {
 #[test]
 fn the_verb_tour_is_the_same_as_none() {
     assert_eq!(stdout(&run(["tour"])), tour());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let mut child =
+        common::cloister().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 9];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(&first, b"Cloister:");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stderr(&output), "");
 }
 
 /// The account between two lines of the kernel.

@@ -8,7 +8,7 @@ use crate::output::{self, Style};
 use crate::quantity::show_ns;
 use crate::status::Status;
 use debugger::report::{Outcome, Report};
-use debugger::{Ending, Scene, explain};
+use debugger::{Ending, Scene, explain, registers};
 use machine::{HangKind, Machine, StopReason};
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,6 +31,9 @@ pub fn conclude(args: &RunArgs, mut session: Session<'_>, end: End) -> Result<Ex
     }
     if is_worth_explaining(&end) {
         explain_to_person(&scene);
+    }
+    if matches!(end, End::Interrupted) {
+        output::say(&format!("\nregisters:\n{}", registers::text(scene.state).join("\n")));
     }
     if let Some(path) = &args.report {
         let outcome = Outcome {
