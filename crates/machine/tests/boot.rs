@@ -62,6 +62,56 @@ fn a_boot_sector_can_power_off() {
 }
 
 #[test]
+fn a_large_image_boots_as_a_disk() {
+    // mov al,dl; out 0F4h,al
+    let mut image = sector(&[0x88, 0xD0, 0xE6, 0xF4]);
+    image.resize(4 << 20, 0);
+    let (mut m, format) = boot(image);
+    assert_eq!(format, Format::Disk);
+    assert_eq!(advance(&mut m, LIMIT), StopReason::DebugExit(0x80));
+}
+
+#[test]
+fn a_typed_key_reaches_the_bios() {
+    // 1: mov ah,0; int 16h; mov ah,0Eh; int 10h; out 0E9h,al; jmp 1b
+    let code = [0xB4, 0x00, 0xCD, 0x16, 0xB4, 0x0E, 0xCD, 0x10, 0xE6, 0xE9, 0xEB, 0xF4];
+    let (mut m, _) = boot(sector(&code));
+    assert_eq!(advance(&mut m, Until::ns(5_000_000_000)), StopReason::Until);
+    for (key, down) in devices::keys::strokes_for('K') {
+        assert!(m.input(machine::Input::Key { key, down }));
+    }
+    assert_eq!(advance(&mut m, Until::ns(6_000_000_000)), StopReason::Until);
+    assert_eq!(m.board().take_console(), b"K");
+    assert!(m.screen().text().lines().any(|line| line == "K"), "{}", m.screen().text());
+}
+
+#[test]
+fn a_machine_saved_while_it_boots_boots_on_elsewhere() {
+    let build = || boot(elf(&[0xB0, 0x01, 0xE6, 0xF4])).0;
+    let (mut one, mut other) = (build(), build());
+    assert_eq!(advance(&mut one, Until::step(50_000)), StopReason::Until);
+    other.restore(&one.save()).unwrap();
+    assert_eq!(advance(&mut one, LIMIT), StopReason::DebugExit(1));
+    // And one that has started its kernel goes back to where the BIOS runs.
+    assert_eq!(advance(&mut other, LIMIT), StopReason::DebugExit(1));
+    assert_eq!(one.state_hash_hex(), other.state_hash_hex());
+    let started = one.save();
+    let mut third = build();
+    third.restore(&started).unwrap();
+    assert_eq!(third.state_hash_hex(), one.state_hash_hex());
+    assert!(!third.kernel_waits());
+}
+
+#[test]
+fn booting_is_the_same_in_lockstep() {
+    let mut config =
+        MachineConfig { engine: machine::Engine::Lockstep, ..MachineConfig::default() };
+    config.add_image(sector(&[0xB0, 0x05, 0xE6, 0xF4]).into()).unwrap();
+    let mut m = Machine::new(config).unwrap();
+    assert_eq!(advance(&mut m, LIMIT), StopReason::DebugExit(5));
+}
+
+#[test]
 fn an_elf_kernel_begins_in_flat_protected_mode_after_the_bios() {
     // mov al,1; out 0F4h,al
     let (mut m, format) = boot(elf(&[0xB0, 0x01, 0xE6, 0xF4]));
