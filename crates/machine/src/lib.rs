@@ -16,6 +16,7 @@ pub mod lockstep;
 pub mod machine;
 pub mod media;
 pub mod snapshot;
+pub mod stop;
 
 pub use board::Board;
 pub use boot::ImageError;
@@ -24,6 +25,7 @@ pub use error::MachineError;
 pub use hang::HangKind;
 pub use input::{Input, Stamped};
 pub use lockstep::Divergence;
-pub use machine::{Machine, StopReason, Until};
+pub use machine::Machine;
 pub use media::Medium;
 pub use snapshot::SnapshotError;
+pub use stop::{StopReason, Until};

@@ -7,8 +7,9 @@
 
 use crate::config::MachineConfig;
 use crate::error::MachineError;
-use crate::machine::{Machine, StopReason, Until};
+use crate::machine::Machine;
 use crate::snapshot;
+use crate::stop::{StopReason, Until};
 use interp::Dispatch;
 use std::fmt;
 use x86::segment::SegReg;
@@ -77,7 +78,7 @@ impl Twin {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        let most = if self.random & 1 == 0 { 32 } else { 2048 };
+        let most = if self.random & 3 == 0 { 512 } else { 24 };
         1 + (self.random >> 8) % most
     }
 

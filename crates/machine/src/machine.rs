@@ -11,73 +11,13 @@ use crate::config::{Engine, MachineConfig, OnShutdown};
 use crate::error::MachineError;
 use crate::hang::{self, HangKind};
 use crate::input::{Input, Stamped};
-use crate::lockstep::{Divergence, Twin};
+use crate::lockstep::Twin;
+use crate::stop::{StopReason, Until};
 use bus::{Request, System};
 use devices::vga::TextScreen;
 use interp::{Cpu, Dispatch, Exit, Interp};
 use std::collections::VecDeque;
 use x86::{Eflags, Record};
-
-/// How far to run: the first of both bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Until {
-    /// Until this many steps have been retired since power-on.
-    pub step: Option<u64>,
-    /// Until virtual time is this, nanoseconds.
-    pub ns: Option<u64>,
-}
-
-impl Until {
-    /// No bound: until the guest stops by itself.
-    pub const STOPPED: Until = Until { step: None, ns: None };
-
-    /// Until a step.
-    #[must_use]
-    pub fn step(step: u64) -> Self {
-        Self { step: Some(step), ns: None }
-    }
-
-    /// Until a virtual time in nanoseconds.
-    #[must_use]
-    pub fn ns(ns: u64) -> Self {
-        Self { step: None, ns: Some(ns) }
-    }
-
-    /// The same, but for a step as well.
-    #[must_use]
-    pub fn and_step(self, step: u64) -> Self {
-        Self { step: Some(self.step.map_or(step, |s| s.min(step))), ..self }
-    }
-
-    /// The same, but for a virtual time as well.
-    #[must_use]
-    pub fn and_ns(self, ns: u64) -> Self {
-        Self { ns: Some(self.ns.map_or(ns, |n| n.min(ns))), ..self }
-    }
-}
-
-/// Why [`Machine::advance`] came back.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StopReason {
-    /// What was asked for is reached.
-    Until,
-    /// The guest switched the machine off.
-    PoweredOff,
-    /// The guest wrote this to isa-debug-exit.
-    DebugExit(u32),
-    /// A triple fault; [`Cpu`]'s `chain` tells why.
-    Shutdown,
-    /// Nothing will ever happen again.
-    Hang(HangKind),
-    /// The guest switched to long mode, which we don't run yet.
-    LongMode64,
-    /// Take the events and call again.
-    EventsFull,
-    /// Halted with interrupts on, and no device will raise one by itself: give input.
-    Idle,
-    /// Lockstep found two ways of running that differ.
-    Diverged(Box<Divergence>),
-}
 
 /// The longest slice, virtual nanoseconds.
 const SLICE_NS: u64 = 1_000_000;
