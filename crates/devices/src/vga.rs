@@ -101,6 +101,12 @@ const MODE_3_ATC: [u8; 21] = [
 ];
 const MODE_3_MISC: u8 = 0x67;
 
+/// The bits that exist, of the sequencer's registers, the graphics controller's, and the
+/// attribute controller's from 10h on. The others read as 0.
+const SEQ_BITS: [u8; 5] = [0x03, 0x3D, 0x0F, 0x3F, 0x0E];
+const GC_BITS: [u8; 9] = [0x0F, 0x0F, 0x0F, 0x1F, 0x03, 0x7B, 0x0F, 0x0F, 0xFF];
+const ATC_BITS: [u8; 5] = [0xEF, 0xFF, 0x3F, 0x0F, 0x0F];
+
 /// One place of the text screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
@@ -272,7 +278,11 @@ impl State {
             let index = usize::from(self.atc_index & 0x1F);
             // The palette is closed while it drives the screen (bit 5).
             if index >= 0x10 || self.atc_index & 0x20 == 0 {
-                put(&mut self.atc, index, value & if index < 0x10 { 0x3F } else { 0xFF });
+                let bits = match index.checked_sub(0x10) {
+                    None => 0x3F,
+                    Some(mode) => ATC_BITS.get(mode).copied().unwrap_or(0),
+                };
+                put(&mut self.atc, index, value & bits);
             }
         } else {
             self.atc_index = value & 0x3F;
@@ -337,7 +347,11 @@ impl State {
             ATC_INDEX => self.write_atc(value),
             MISC_WRITE => self.misc = value,
             SEQ_INDEX => self.seq_index = value & 7,
-            0x3C5 => put(&mut self.seq, usize::from(self.seq_index), value),
+            0x3C5 => put(
+                &mut self.seq,
+                usize::from(self.seq_index),
+                value & get(&SEQ_BITS, self.seq_index),
+            ),
             DAC_MASK => self.dac_mask = value,
             DAC_READ_INDEX | DAC_WRITE_INDEX => {
                 self.dac_index = u16::from(value) * 3;
@@ -348,7 +362,9 @@ impl State {
                 put(&mut self.dac, index, value & 0x3F);
             }
             GC_INDEX => self.gc_index = value & 0x0F,
-            0x3CF => put(&mut self.gc, usize::from(self.gc_index), value),
+            0x3CF => {
+                put(&mut self.gc, usize::from(self.gc_index), value & get(&GC_BITS, self.gc_index))
+            }
             CRTC_INDEX => self.crtc_index = value & 0x3F,
             0x3D5 => self.write_crtc(value),
             STATUS_1 => self.feature = value & 3,
@@ -576,6 +592,14 @@ mod tests {
         r.write(ATC_INDEX, 1, 0x05);
         r.write(ATC_INDEX, 1, 0x31);
         assert_eq!((r.read(ATC_INDEX), r.read(ATC_READ)), (0x31, 0x05));
+    }
+
+    #[test]
+    fn bits_that_do_not_exist_read_as_0() {
+        let mut r = Rig::new();
+        r.write(SEQ_INDEX, 2, 0xFF04);
+        r.write(GC_INDEX, 2, 0xFF06);
+        assert_eq!((r.read(0x3C5), r.read(0x3CF)), (0x0E, 0x0F));
     }
 
     #[test]
