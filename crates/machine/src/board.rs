@@ -136,6 +136,18 @@ impl Board {
         self.console.take()
     }
 
+    /// Takes all that was sent.
+    pub(crate) fn outputs(&self) -> [Vec<u8>; 2] {
+        [self.serial.take(), self.console.take()]
+    }
+
+    /// Forgets what was sent since, and puts back what [`Board::outputs`] took.
+    pub(crate) fn put_outputs(&self, sent: [Vec<u8>; 2]) {
+        for (output, sent) in [&self.serial, &self.console].into_iter().zip(sent) {
+            *output.0.lock().unwrap_or_else(PoisonError::into_inner) = sent;
+        }
+    }
+
     /// The text screen as it shows now.
     #[must_use]
     pub fn screen(&self) -> TextScreen {

@@ -3,7 +3,9 @@
 //! run with a report that fits on a screen.
 //!
 //! Budgets are pseudo-random, so that slices end everywhere: within blocks, within REP, between
-//! a fault and its handler.
+//! a fault and its handler. When a slice ends in a difference, both machines go back to the last
+//! checkpoint and come again, step by step at the end, to find the very instruction. A difference
+//! that doesn't show then hangs on what a host's cache held: the report says so.
 
 use crate::config::MachineConfig;
 use crate::error::MachineError;
@@ -21,6 +23,9 @@ const DEVICES_EVERY: u64 = 16;
 const RAM_EVERY: u64 = 4_000_000;
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// Name, in blocks, one at a time.
+pub type Difference = (String, String, String);
+
 /// Two ways of running that came to different states.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Divergence {
@@ -28,8 +33,10 @@ pub struct Divergence {
     pub equal_at: u64,
     /// The step at which they weren't.
     pub step: u64,
-    /// What differs: name, in blocks, one at a time.
-    pub differences: Vec<(String, String, String)>,
+    /// Seen again on the way from a checkpoint, so that `step` is the first that differs.
+    pub is_exact: bool,
+    /// What differs.
+    pub differences: Vec<Difference>,
     /// The state in blocks.
     pub blocks: Box<State>,
     /// The state one at a time.
@@ -45,6 +52,9 @@ impl fmt::Display for Divergence {
             "lockstep: blocks and single instructions differ at step {} (equal at step {})",
             self.step, self.equal_at
         )?;
+        if !self.is_exact {
+            writeln!(f, "it didn't show again from a checkpoint: something cached made it")?;
+        }
         writeln!(f, "{:<14} {:>28} {:>28}", "", "in blocks", "one at a time")?;
         for (name, left, right) in self.differences.iter().take(SHOWN) {
             writeln!(f, "{name:<14} {left:>28} {right:>28}")?;
@@ -65,12 +75,26 @@ pub(crate) struct Twin {
     random: u64,
     slices: u64,
     ram_due: u64,
+    checkpoint: Option<Checkpoint>,
+}
+
+/// Where both machines were surely equal.
+struct Checkpoint {
+    snapshot: Vec<u8>,
+    /// How many inputs had come.
+    inputs: usize,
+}
+
+impl Checkpoint {
+    fn of(machine: &Machine) -> Self {
+        Self { snapshot: machine.save(), inputs: machine.input_log().len() }
+    }
 }
 
 impl Twin {
     pub(crate) fn new(config: &MachineConfig) -> Result<Self, MachineError> {
         let machine = Machine::alone(config, Dispatch::Single)?;
-        Ok(Self { machine, random: SEED, slices: 0, ram_due: RAM_EVERY })
+        Ok(Self { machine, random: SEED, slices: 0, ram_due: RAM_EVERY, checkpoint: None })
     }
 
     /// The next budget: short ones often, long ones sometimes (xorshift).
@@ -84,27 +108,26 @@ impl Twin {
 
     /// Advances both.
     pub(crate) fn advance(&mut self, main: &mut Machine, until: Until) -> StopReason {
+        if self.checkpoint.is_none() {
+            self.checkpoint = Some(Checkpoint::of(main));
+        }
         loop {
-            let equal_at = main.steps();
-            let ahead = Ahead::of(&self.machine);
-            let slice = until.and_step(equal_at + self.budget());
-            let stops = [main.advance_alone(slice), self.machine.advance_alone(slice)];
-            let mut found = self.compare(main, &stops);
-            let [stop, _] = stops;
-            let is_done = stop != StopReason::Until || main.has_reached(until);
-            if found.is_empty() && (is_done || main.steps() >= self.ram_due) {
-                self.ram_due = main.steps() + RAM_EVERY;
-                found = ram_difference(main, &self.machine).into_iter().collect();
+            let target = main.steps() + self.budget();
+            let (stop, found) = self.slice(main, until.and_step(target));
+            if let Some(found) = found {
+                return StopReason::Diverged(Box::new(self.narrow(main, found)));
             }
-            if !found.is_empty() {
-                return StopReason::Diverged(Box::new(Divergence {
-                    equal_at,
-                    step: main.steps(),
-                    differences: found,
-                    blocks: Box::new(main.cpu.state.clone()),
-                    single: Box::new(self.machine.cpu.state.clone()),
-                    code: ahead.listing(),
-                }));
+            let is_done = stop != StopReason::Until || main.has_reached(until);
+            let is_ram_due = main.steps() >= self.ram_due;
+            if (is_done || is_ram_due)
+                && let Some(found) = ram_difference(main, &self.machine)
+            {
+                let found = self.report(main, main.steps(), Vec::new(), vec![found]);
+                return StopReason::Diverged(Box::new(found));
+            }
+            if is_ram_due {
+                self.ram_due = main.steps() + RAM_EVERY;
+                self.checkpoint = Some(Checkpoint::of(main));
             }
             if is_done {
                 return stop;
@@ -112,11 +135,67 @@ impl Twin {
         }
     }
 
-    fn compare(
-        &mut self,
+    /// One slice of both, compared.
+    fn slice(&mut self, main: &mut Machine, until: Until) -> (StopReason, Option<Divergence>) {
+        let (equal_at, ahead) = (main.steps(), Ahead::of(&self.machine));
+        let stops = [main.advance_alone(until), self.machine.advance_alone(until)];
+        let differences = self.compare(main, &stops);
+        let [stop, _] = stops;
+        if differences.is_empty() {
+            return (stop, None);
+        }
+        (stop, Some(self.report(main, equal_at, ahead.listing(), differences)))
+    }
+
+    fn report(
+        &self,
         main: &Machine,
-        stops: &[StopReason; 2],
-    ) -> Vec<(String, String, String)> {
+        equal_at: u64,
+        code: Vec<String>,
+        differences: Vec<Difference>,
+    ) -> Divergence {
+        Divergence {
+            equal_at,
+            step: main.steps(),
+            is_exact: false,
+            differences,
+            blocks: Box::new(main.cpu.state.clone()),
+            single: Box::new(self.machine.cpu.state.clone()),
+            code,
+        }
+    }
+
+    /// Goes again from the checkpoint to where both were last equal, then step by step.
+    fn narrow(&mut self, main: &mut Machine, found: Divergence) -> Divergence {
+        let Some(checkpoint) = self.checkpoint.take() else {
+            return found;
+        };
+        let sent = main.board.outputs();
+        let is_back = main.go_back(&checkpoint.snapshot, checkpoint.inputs)
+            && self.machine.go_back(&checkpoint.snapshot, checkpoint.inputs);
+        let exact = if is_back { self.step_to(main, &found) } else { None };
+        main.board.put_outputs(sent);
+        exact.map_or(found, |exact| Divergence { is_exact: true, ..exact })
+    }
+
+    fn step_to(&mut self, main: &mut Machine, found: &Divergence) -> Option<Divergence> {
+        for machine in [&mut *main, &mut self.machine] {
+            while machine.advance_alone(Until::step(found.equal_at)) == StopReason::EventsFull {
+                drop(machine.cpu.events.take());
+            }
+        }
+        while main.steps() < found.step {
+            drop((main.cpu.events.take(), self.machine.cpu.events.take()));
+            let next = main.steps() + 1;
+            let (stop, exact) = self.slice(main, Until::step(next));
+            if exact.is_some() || stop != StopReason::Until {
+                return exact;
+            }
+        }
+        None
+    }
+
+    fn compare(&mut self, main: &Machine, stops: &[StopReason; 2]) -> Vec<Difference> {
         let twin = &self.machine;
         let mut found = Vec::new();
         let mut check = |name: &str, left: String, right: String| {
@@ -144,7 +223,7 @@ impl Twin {
 }
 
 /// Translations and devices, as they are saved.
-fn parts_difference(main: &Machine, twin: &Machine) -> Vec<(String, String, String)> {
+fn parts_difference(main: &Machine, twin: &Machine) -> Vec<Difference> {
     let differs = |what: &str| (what.to_owned(), "differs".to_owned(), String::new());
     let mut found = Vec::new();
     if snapshot::translations(&main.cpu) != snapshot::translations(&twin.cpu) {
@@ -156,7 +235,7 @@ fn parts_difference(main: &Machine, twin: &Machine) -> Vec<(String, String, Stri
 }
 
 /// The first byte of RAM that differs.
-fn ram_difference(main: &Machine, twin: &Machine) -> Option<(String, String, String)> {
+fn ram_difference(main: &Machine, twin: &Machine) -> Option<Difference> {
     let (left, right) = (snapshot::Pages::of(main), snapshot::Pages::of(twin));
     left.zip(right).find(|(l, r)| l != r).map(|((page, l), (_, r))| {
         let at = l.iter().zip(&r).position(|(a, b)| a != b).unwrap_or(0);

@@ -173,6 +173,19 @@ impl Machine {
         self.scheduled.push_back(input);
     }
 
+    /// Goes back to a snapshot of this run, `inputs` inputs after power-on, with the later ones
+    /// scheduled to come again. False if it can't.
+    pub(crate) fn go_back(&mut self, snapshot: &[u8], inputs: usize) -> bool {
+        if inputs > self.log.len() || self.restore(snapshot).is_err() {
+            return false;
+        }
+        let again = self.log.split_off(inputs);
+        for input in again.into_iter().rev() {
+            self.scheduled.push_front(input);
+        }
+        true
+    }
+
     /// All inputs so far.
     #[must_use]
     pub fn input_log(&self) -> &[Stamped] {
