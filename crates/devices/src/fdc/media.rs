@@ -62,6 +62,9 @@ impl Geometry {
     }
 }
 
+/// As far as a head goes.
+const LAST_CYLINDER: u8 = 85;
+
 /// A drive and the diskette in it.
 pub(super) struct Drive {
     medium: Option<(Box<dyn Storage>, Geometry)>,
@@ -99,12 +102,14 @@ impl Drive {
         self.medium.as_ref().is_some_and(|(m, _)| m.read_only())
     }
 
-    /// Moves the head. With a diskette in, that clears the change line.
+    /// Moves the head. A step with a diskette in clears the change line; where the head is
+    /// already there, no step is made.
     pub(super) fn seek(&mut self, cylinder: u8) {
-        self.state.cylinder = cylinder.min(85);
-        if self.medium.is_some() {
+        let cylinder = cylinder.min(LAST_CYLINDER);
+        if self.medium.is_some() && self.state.cylinder != cylinder {
             self.state.changed = false;
         }
+        self.state.cylinder = cylinder;
     }
 
     /// Reads a sector; past the end of a short image there are zeroes.

@@ -177,6 +177,8 @@ fn read_by_dma_crosses_heads_with_multi_track() {
 #[test]
 fn seek_moves_the_head_and_clears_the_change_line() {
     let mut r = Rig::new(Some(diskette()));
+    r.run(&[0x07, 0]);
+    assert_eq!(r.command(&[0x08]), [0x20, 0]);
     assert_eq!(r.read(DIR) & DIR_CHANGED, DIR_CHANGED);
     r.send(&[0x0F, 0, 5]);
     assert_eq!(r.read(MSR), 1);
