@@ -2,7 +2,7 @@
 //! datasheet (290166).
 //!
 //! A drive has no mechanics: a command takes a short fixed time, then its data have moved all
-//! at once by DMA, or are moved byte by byte without. Data rates and motors are not checked.
+//! at once by DMA, or are moved byte by byte without. Motors are not checked.
 //! Seeks don't overlap with other commands. SCAN commands are answered as invalid.
 
 mod command;
@@ -105,7 +105,8 @@ struct State {
     dor: u8,
     tdr: u8,
     dsr: u8,
-    ccr: u8,
+    /// The data rate, last set by DSR or CCR.
+    rate: u8,
     phase: Phase,
     /// A command's bytes so far.
     command: Vec<u8>,
@@ -132,7 +133,7 @@ impl State {
             dor: 0,
             tdr: 0,
             dsr: 0x02,
-            ccr: 0,
+            rate: 2,
             phase: Phase::Command,
             command: Vec::new(),
             results: Vec::new(),
@@ -448,7 +449,8 @@ impl Fdc {
         let state = &self.drives[usize::from(drive)].state;
         let c = state.cylinder;
         let geometry = self.drives[usize::from(drive)].geometry();
-        let found = geometry.filter(|g| g.lba(c, head, 1).is_some());
+        let rate = self.state.rate;
+        let found = geometry.filter(|g| g.has_rate(rate) && g.lba(c, head, 1).is_some());
         let sectors = found.map_or(1, |g| u64::from(g.sectors.max(1)));
         let r = (now_ns / SECTOR_NS % sectors) as u8 + 1;
         let mut t = Transfer::new(Kind::Verify, &[0, head << 2 | drive, c, head, r, 2, r]);
@@ -481,12 +483,13 @@ impl Fdc {
             TDR => self.state.tdr = value & 3,
             MSR => {
                 self.state.dsr = value & !DSR_RESET;
+                self.state.rate = value & 3;
                 if value & DSR_RESET != 0 && self.state.dor & DOR_RESET != 0 {
                     self.state.begin_reset(now_ns);
                 }
             }
             FIFO if self.state.dor & DOR_RESET != 0 => self.write_fifo(value, now_ns),
-            DIR => self.state.ccr = value & 3,
+            DIR => self.state.rate = value & 3,
             _ => {}
         }
     }

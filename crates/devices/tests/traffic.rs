@@ -262,7 +262,7 @@ fn scene() -> impl Strategy<Value = Vec<Action>> {
 }
 
 fn read_diskette(sector: u32, dma: bool) -> Vec<Action> {
-    let mut all = writes(&[(0x3F2, 0), (0x3F2, 0x1C)]);
+    let mut all = writes(&[(0x3F2, 0), (0x3F2, 0x1C), (0x3F7, 0)]);
     all.push(Action::Steps(50_000));
     if dma {
         let program = [(0x0C, 0), (0x04, 0), (0x04, 0x10), (0x05, 0xFF), (0x05, 3), (0x81, 0)];

@@ -52,6 +52,18 @@ impl Geometry {
         FORMATS.iter().find(|(g, _)| *g == self).map_or(4, |(_, kind)| *kind)
     }
 
+    /// True where the bits come at a data rate, as bits 1-0 of DSR and CCR name it: 500 kbit/s
+    /// (0) for high density, 250 (2) for double, or 300 (1) in a drive that turns faster, and
+    /// 1 Mbit/s (3) for extra density.
+    #[must_use]
+    pub fn has_rate(self, rate: u8) -> bool {
+        match self.sectors {
+            ..=9 => matches!(rate, 1 | 2),
+            10..=21 => rate == 0,
+            _ => rate == 3,
+        }
+    }
+
     /// The sector's number on the medium; `None` where there is no such sector.
     #[must_use]
     pub fn lba(self, cylinder: u8, head: u8, sector: u8) -> Option<u64> {

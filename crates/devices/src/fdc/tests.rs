@@ -32,6 +32,7 @@ impl Rig {
         let mut r = Self { fdc, dma, mem: Memory::flat(1 << 20).expect("a megabyte"), now_ns: 0 };
         r.write(DOR, 0x00);
         r.write(DOR, 0x1C);
+        r.write(DIR, 0);
         r.finish();
         for _ in 0..4 {
             r.command(&[0x08]);
@@ -152,6 +153,15 @@ fn write_protected_diskette_refuses_writes() {
     r.set_dma(0x4A, 0x2000, 512);
     assert_eq!(r.run(&[0xC5, 0, 0, 0, 1, 2, 18, 0x1B, 0xFF])[..3], [0x40, ST1_NW, 0]);
     assert_eq!(r.command(&[0x04, 0]), [0x78]);
+}
+
+#[test]
+fn wrong_data_rate_finds_no_address_mark() {
+    let mut r = Rig::new(Some(diskette()));
+    r.write(DIR, 2);
+    assert_eq!(r.run(&[0x4A, 0])[..2], [0x40, ST1_MA]);
+    r.set_dma(0x46, 0x1000, 512);
+    assert_eq!(r.run(&[0xE6, 0, 0, 0, 1, 2, 18, 0x1B, 0xFF])[..3], [0x40, ST1_MA, 0]);
 }
 
 #[test]

@@ -21,6 +21,9 @@ impl Fdc {
         if matches!(t.kind, Kind::Write | Kind::Format) && drive.is_protected() {
             return Err((ST0_ABNORMAL, ST1_NW, 0));
         }
+        if !geometry.has_rate(self.state.rate) {
+            return Err((ST0_ABNORMAL, ST1_MA, 0));
+        }
         if t.c != drive.state.cylinder {
             return Err((ST0_ABNORMAL, ST1_ND, ST2_WC));
         }
