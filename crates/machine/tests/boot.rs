@@ -2,8 +2,9 @@
 
 mod rig;
 
-use machine::boot::{Format, Module};
+use machine::boot::{Format, Module, handoff};
 use machine::{Machine, MachineConfig, StopReason, Until};
+use rig::programs::E820;
 use rig::{advance, read32};
 use x86::segment::SegReg;
 use x86::state::gpr;
@@ -69,6 +70,27 @@ fn a_large_image_boots_as_a_disk() {
     let (mut m, format) = boot(image);
     assert_eq!(format, Format::Disk);
     assert_eq!(advance(&mut m, LIMIT), StopReason::DebugExit(0x80));
+}
+
+/// The memory map as a program gets it from the BIOS.
+fn bios_memory_map(memory_bytes: u64) -> Vec<(u64, u64, u32)> {
+    let mut config = MachineConfig { memory_bytes, ..MachineConfig::default() };
+    config.add_image(sector(E820).into()).unwrap();
+    let mut m = Machine::new(config).unwrap();
+    assert_eq!(advance(&mut m, LIMIT), StopReason::DebugExit(3));
+    let len = (m.cpu().state.reg32(gpr::EDI) & 0xFFFF) - 0x8000;
+    let bytes = rig::read(&m, 0x8000, len as usize);
+    let long = |b: &[u8]| u64::from_le_bytes(b.try_into().unwrap());
+    let range = |b: &[u8]| (long(&b[..8]), long(&b[8..16]), u32::from(b[16]));
+    bytes.chunks_exact(20).map(range).collect()
+}
+
+#[test]
+fn kernels_are_told_the_same_memory_map_as_boot_sectors() {
+    for memory_bytes in [1 << 20, 2 << 20, (16 << 20) + (64 << 10), 32 << 20, 3 << 30] {
+        let told = handoff::memory_map(memory_bytes);
+        assert_eq!(bios_memory_map(memory_bytes), told, "{memory_bytes:#x} bytes of RAM");
+    }
 }
 
 #[test]
