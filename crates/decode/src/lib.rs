@@ -1,1 +1,13 @@
-//! To come.
+//! Decoding: the only crate that names iced-x86. Bytes become [`Insn`], small and ready to
+//! run; text for people comes from [`disassemble`]. Nothing here changes state.
+//!
+//! Invariant: an `Insn` holds all a handler needs, so that nothing is decoded twice.
+
+#![forbid(unsafe_code)]
+
+mod insn;
+mod text;
+
+pub use iced_x86::Code;
+pub use insn::{Insn, NONE, Undecodable, decode};
+pub use text::disassemble;
