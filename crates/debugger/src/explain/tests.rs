@@ -485,13 +485,13 @@ fn the_rendered_text_of_a_triple_fault() {
           CR0 00000011  CR2 00000000  CR3 00000000  CR4 00000000  EFER 0
 
         code:
-           00007C3C  00 00                    add [eax],al
-           00007C3E  00 00                    add [eax],al
-           00007C40  31 C9                    xor ecx,ecx
+           00007C3C  00 00                    add [eax], al
+           00007C3E  00 00                    add [eax], al
+           00007C40  31 C9                    xor ecx, ecx
         -> 00007C42  CD 30                    int 30h
-           00007C44  EB FE                    jmp short 00007C44h
-           00007C46  00 00                    add [eax],al
-           00007C48  00 00                    add [eax],al"#]]
+           00007C44  EB FE                    jmp short 7C44h
+           00007C46  00 00                    add [eax], al
+           00007C48  00 00                    add [eax], al"#]]
     .assert_eq(&text);
 }
 
