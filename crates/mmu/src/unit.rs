@@ -1,0 +1,359 @@
+//! The memory-management unit: control bits, translation with its faults, flushes.
+
+use crate::set::{Entry, Set};
+use crate::view::View;
+use crate::walk::{Physical, Walk};
+use mem::{Memory, PageState, Target};
+use x86::cause::PageCheck;
+use x86::paging::{AccessKind, Level, PageFaultCode, PteFlags};
+use x86::{Cause, LinAddr, PhysAddr};
+
+/// How linear addresses are translated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paging {
+    /// Not at all.
+    #[default]
+    Off,
+    /// 32-bit, two levels.
+    TwoLevel,
+    /// PAE.
+    Pae,
+}
+
+/// What the walk and the rights depend on, taken from the control registers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// How.
+    pub paging: Paging,
+    /// CR3.
+    pub cr3: u64,
+    /// PDPTE registers.
+    pub pdpte: [u64; 4],
+    /// CR0.WP.
+    pub wp: bool,
+    /// CR4.PSE.
+    pub pse: bool,
+    /// CR4.PGE.
+    pub pge: bool,
+    /// EFER.NXE (under PAE).
+    pub nxe: bool,
+    /// CR4.SMEP.
+    pub smep: bool,
+    /// CR4.SMAP.
+    pub smap: bool,
+    /// EFLAGS.AC, which suspends SMAP for explicit accesses.
+    pub ac: bool,
+    /// Alignment checks are active: user accesses aren't entered in views.
+    pub alignment: bool,
+}
+
+/// An access to be translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// What for.
+    pub kind: AccessKind,
+    /// Made in user mode (CPL 3, and not to a system structure).
+    pub user: bool,
+    /// Made by the processor to a system structure: EFLAGS.AC doesn't suspend SMAP.
+    pub implicit: bool,
+}
+
+/// A page fault: error code and evidence. CR2 is the address asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageFault {
+    /// The error code.
+    pub code: PageFaultCode,
+    /// The evidence.
+    pub cause: Cause,
+}
+
+/// Everything about paging of one processor.
+#[derive(Clone, Debug)]
+pub struct Mmu {
+    set: Set,
+    view: View,
+    control: Control,
+    a20_mask: u64,
+    seen_withdrawals: u64,
+    seen_map: u64,
+    /// Linear pages that data breakpoints keep out of the view.
+    watched: [Option<u64>; 8],
+}
+
+impl Default for Mmu {
+    fn default() -> Self {
+        Self {
+            set: Set::default(),
+            view: View::default(),
+            control: Control::default(),
+            a20_mask: u64::MAX,
+            seen_withdrawals: 0,
+            seen_map: 0,
+            watched: [None; 8],
+        }
+    }
+}
+
+impl Mmu {
+    /// The set of cached translations.
+    #[must_use]
+    pub fn set(&self) -> &Set {
+        &self.set
+    }
+
+    /// Replaces the set, when a snapshot is restored.
+    pub fn restore(&mut self, list: &[(u32, Entry)]) {
+        self.set.restore(list);
+        self.view.clear();
+    }
+
+    /// The software TLB.
+    #[inline(always)]
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The control bits.
+    #[must_use]
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Takes new control bits. Views are dropped if any changed; the set is flushed by the
+    /// instruction that changed them, as the manual says for each.
+    pub fn set_control(&mut self, control: Control) {
+        if self.control != control {
+            self.control = control;
+            self.view.clear();
+        }
+    }
+
+    /// Opens or closes the A20 gate: closed, bit 20 of every physical address is 0.
+    pub fn set_a20(&mut self, on: bool) {
+        let mask = if on { u64::MAX } else { !(1 << 20) };
+        if mask != self.a20_mask {
+            self.a20_mask = mask;
+            self.view.clear();
+        }
+    }
+
+    /// The A20 gate.
+    #[must_use]
+    pub fn a20(&self) -> bool {
+        self.a20_mask == u64::MAX
+    }
+
+    /// Keeps up to eight linear pages out of the view, for data breakpoints.
+    pub fn watch(&mut self, pages: [Option<u64>; 8]) {
+        if self.watched != pages {
+            self.watched = pages;
+            self.view.clear();
+        }
+    }
+
+    /// Drops all translations, global ones too (SDM 3A 4.10.4.1: CR0.PG, CR4.PGE and so on).
+    pub fn flush_all(&mut self) {
+        self.set.clear();
+        self.view.clear();
+    }
+
+    /// Drops all but global translations (a load of CR3).
+    pub fn flush_non_global(&mut self) {
+        self.set.clear_non_global();
+        self.view.clear();
+    }
+
+    /// Drops the translation of a page, global or not (INVLPG).
+    pub fn invalidate(&mut self, lin: LinAddr) {
+        let lin = LinAddr(lin.0 & 0xFFFF_FFFF);
+        self.drop_entry(lin);
+    }
+
+    fn drop_entry(&mut self, lin: LinAddr) {
+        let large = self.set.get(lin).is_some_and(|e| e.has(Entry::LARGE));
+        let shift = if self.control.paging == Paging::Pae { 21 } else { 22 };
+        self.set.remove(lin, shift);
+        if large {
+            self.view.clear();
+        } else {
+            self.view.drop_page(lin.0);
+        }
+    }
+
+    /// Applies what happened to memory since: withdrawn write rights, a changed map.
+    #[inline]
+    pub fn sync(&mut self, mem: &Memory) {
+        if self.seen_map != mem.map_version() {
+            self.seen_map = mem.map_version();
+            self.view.clear();
+        }
+        let seen = mem.states().seen();
+        if self.seen_withdrawals == seen {
+            return;
+        }
+        match mem.states().since(self.seen_withdrawals) {
+            Some(pages) => pages.iter().for_each(|p| self.view.withdraw(*p)),
+            None => self.view.clear(),
+        }
+        self.seen_withdrawals = seen;
+    }
+
+    /// Translates an access. On success the A and D bits are set as the architecture says and
+    /// the translation is in the set.
+    pub fn translate(
+        &mut self,
+        mem: &mut Memory,
+        lin: LinAddr,
+        access: Access,
+    ) -> Result<PhysAddr, PageFault> {
+        let lin = LinAddr(lin.0 & 0xFFFF_FFFF);
+        if self.control.paging == Paging::Off {
+            return Ok(PhysAddr(lin.0 & self.a20_mask));
+        }
+        let write = access.kind == AccessKind::Write;
+        let entry = match self.set.get(lin) {
+            Some(e) if self.refuses(e, access).is_none() && (!write || e.has(Entry::DIRTY)) => e,
+            _ => self.walk(mem, lin, access)?,
+        };
+        Ok(PhysAddr((entry.frame().0 | lin.offset()) & self.a20_mask))
+    }
+
+    fn walk(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Result<Entry, PageFault> {
+        self.drop_entry(lin);
+        let mut tables = Physical { mem, a20_mask: self.a20_mask };
+        let walk = Walk::new(&mut tables, &self.control, lin);
+        let Some(mut entry) = walk.entry(&self.control) else {
+            let (step, why) = walk.stopped.unwrap_or_else(|| unreachable!("no entry, no stop"));
+            return Err(self.fault(lin, access, why, step.level, step.entry, step.at));
+        };
+        if let Some((why, flag)) = self.refuses(entry, access) {
+            let step = walk.denier(flag).or(walk.leaf());
+            let (level, value, at) =
+                step.map_or((Level::Pte, 0, PhysAddr(0)), |s| (s.level, s.entry, s.at));
+            return Err(self.fault(lin, access, why, level, value, at));
+        }
+        let write = access.kind == AccessKind::Write;
+        walk.mark(&mut tables, write);
+        if write {
+            entry.0 |= Entry::DIRTY;
+        }
+        if self.set.insert(lin, entry) {
+            self.view.clear();
+        }
+        Ok(entry)
+    }
+
+    /// Why an entry's rights refuse an access (SDM 3A 4.6.1), and the flag to blame.
+    fn refuses(&self, e: Entry, access: Access) -> Option<(PageCheck, PteFlags)> {
+        let user_page = e.has(Entry::USER);
+        let c = &self.control;
+        if access.kind == AccessKind::Fetch && e.has(Entry::NO_EXECUTE) {
+            return Some((PageCheck::NoExecute, PteFlags::NO_EXECUTE));
+        }
+        if access.user {
+            if !user_page {
+                return Some((PageCheck::Supervisor, PteFlags::USER));
+            }
+        } else if user_page {
+            let fetch = access.kind == AccessKind::Fetch;
+            if fetch && c.smep {
+                return Some((PageCheck::Smep, PteFlags::empty()));
+            }
+            if !fetch && c.smap && (access.implicit || !c.ac) {
+                return Some((PageCheck::Smap, PteFlags::empty()));
+            }
+        }
+        let denied =
+            access.kind == AccessKind::Write && !e.has(Entry::WRITE) && (access.user || c.wp);
+        denied.then_some((PageCheck::ReadOnly, PteFlags::WRITE))
+    }
+
+    fn fault(
+        &self,
+        lin: LinAddr,
+        access: Access,
+        why: PageCheck,
+        level: Level,
+        entry: u64,
+        entry_addr: PhysAddr,
+    ) -> PageFault {
+        let fetch = access.kind == AccessKind::Fetch;
+        let bits = [
+            (why != PageCheck::NotPresent, PageFaultCode::PRESENT),
+            (access.kind == AccessKind::Write, PageFaultCode::WRITE),
+            (access.user, PageFaultCode::USER),
+            (why == PageCheck::Reserved, PageFaultCode::RESERVED),
+            (fetch && (self.control.nxe || self.control.smep), PageFaultCode::FETCH),
+        ];
+        let code = bits
+            .into_iter()
+            .filter(|(on, _)| *on)
+            .fold(PageFaultCode::empty(), |code, (_, bit)| code | bit);
+        let (kind, user) = (access.kind, access.user);
+        let cause = Cause::Page { addr: lin, kind, user, level, entry, entry_addr, why };
+        PageFault { code, cause }
+    }
+
+    /// Enters a page into the view after a successful translation to `offset` in the arena.
+    /// What may not be written unseen, is watched, or is alignment-checked stays out.
+    pub fn fill(&mut self, mem: &Memory, lin: LinAddr, access: Access) {
+        let lin = LinAddr(lin.0 & 0xFFFF_FFFF);
+        if self.watched.contains(&Some(lin.page_number())) {
+            return;
+        }
+        let (phys, rights) = match (self.control.paging, self.set.get(lin)) {
+            (Paging::Off, _) => (PhysAddr(lin.0), Entry(u64::MAX & !Entry::NO_EXECUTE)),
+            (_, Some(e)) => (PhysAddr(e.frame().0 | lin.offset()), e),
+            (_, None) => return,
+        };
+        let Target::Memory { offset, writable } = mem.resolve(PhysAddr(phys.0 & self.a20_mask))
+        else {
+            return;
+        };
+        if access.kind == AccessKind::Fetch {
+            self.view.fill_fetch(lin.0, offset, access.user);
+            return;
+        }
+        let paged = self.control.paging != Paging::Off;
+        let guarded = paged && self.control.smap && !access.user && rights.has(Entry::USER);
+        if guarded || access.implicit || (access.user && self.control.alignment) {
+            return;
+        }
+        let state = mem.states().get((offset >> 12) as u32);
+        let free = state & !PageState::TABLES == PageState::empty();
+        let try_write = Access { kind: AccessKind::Write, ..access };
+        let may = !paged || (self.refuses(rights, try_write).is_none() && rights.has(Entry::DIRTY));
+        self.view.fill(lin.0, offset, writable && free && may, access.user);
+    }
+
+    /// Translates without a trace: no A or D bits, no entry in the set. For debuggers.
+    #[must_use]
+    pub fn peek(&self, mem: &Memory, lin: LinAddr) -> Option<PhysAddr> {
+        let lin = LinAddr(lin.0 & 0xFFFF_FFFF);
+        if self.control.paging == Paging::Off {
+            return Some(PhysAddr(lin.0 & self.a20_mask));
+        }
+        let entry = self.set.get(lin).or_else(|| {
+            let mut tables = Peek { mem, a20_mask: self.a20_mask };
+            Walk::new(&mut tables, &self.control, lin).entry(&self.control)
+        })?;
+        Some(PhysAddr((entry.frame().0 | lin.offset()) & self.a20_mask))
+    }
+}
+
+/// Page tables, only to be looked at.
+struct Peek<'a> {
+    mem: &'a Memory,
+    a20_mask: u64,
+}
+
+impl crate::walk::TableMemory for Peek<'_> {
+    fn load(&mut self, at: PhysAddr, size: u8) -> u64 {
+        let mut bytes = [0; 8];
+        self.mem.read_phys(PhysAddr(at.0 & self.a20_mask), &mut bytes[..usize::from(size)]);
+        u64::from_le_bytes(bytes)
+    }
+
+    fn store(&mut self, _: PhysAddr, _: u8, _: u64) {}
+}
