@@ -10,6 +10,7 @@ pub mod board;
 pub mod boot;
 pub mod config;
 pub mod error;
+pub mod fuzz;
 pub mod hang;
 pub mod input;
 pub mod lockstep;

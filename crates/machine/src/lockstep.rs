@@ -226,7 +226,7 @@ impl Twin {
 fn parts_difference(main: &Machine, twin: &Machine) -> Vec<Difference> {
     let differs = |what: &str| (what.to_owned(), "differs".to_owned(), String::new());
     let mut found = Vec::new();
-    if snapshot::translations(&main.cpu) != snapshot::translations(&twin.cpu) {
+    if main.cpu.mmu.set().list() != twin.cpu.mmu.set().list() {
         found.push(differs("translations"));
     }
     let (left, right) = (main.board.sys.bus.save(), twin.board.sys.bus.save());
@@ -303,6 +303,9 @@ impl Ahead {
 
     fn listing(&self) -> Vec<String> {
         let lines = decode::disassemble(&self.bytes[..self.count], self.is_32bit, self.eip);
-        lines.into_iter().take(8).map(|(at, _, text)| format!("{at:08x}  {text}")).collect()
+        let line = |(at, _, text): (usize, u8, String)| {
+            format!("{:08x}  {text}", self.eip.wrapping_add(at as u32))
+        };
+        lines.into_iter().take(8).map(line).collect()
     }
 }

@@ -8,7 +8,7 @@
 use crate::machine::Machine;
 use bus::bus::Saved;
 use bus::{Clock, StateError};
-use interp::Cpu;
+use mmu::{CAPACITY, Entry};
 use serde::{Deserialize, Serialize};
 use std::os::unix::fs::FileExt;
 use x86::State;
@@ -58,7 +58,7 @@ struct Core {
     state: State,
     steps: u64,
     clock: Clock,
-    translations: Vec<u8>,
+    translations: Vec<(u32, Entry)>,
     lines: u32,
     a20: bool,
     booting_kernel: bool,
@@ -73,11 +73,6 @@ struct Body {
     pages: Vec<(u32, Vec<u8>)>,
 }
 
-/// The cached translations as bytes.
-pub(crate) fn translations(cpu: &Cpu) -> Vec<u8> {
-    cpu.mmu.save()
-}
-
 impl Core {
     fn of(machine: &Machine) -> Self {
         let bus = &machine.board.sys.bus;
@@ -85,7 +80,7 @@ impl Core {
             state: machine.cpu.state.clone(),
             steps: machine.cpu.steps,
             clock: bus.clock.clone(),
-            translations: translations(&machine.cpu),
+            translations: machine.cpu.mmu.set().list(),
             lines: bus.signals().lines(),
             a20: bus.signals().a20(),
             booting_kernel: machine.booting_kernel,
@@ -100,6 +95,13 @@ impl Core {
         }
         if self.state.gpr[x86::state::gpr::ZERO] != 0 {
             return wrong("a zero register that isn't");
+        }
+        let in_use = |(page, entry): &(u32, Entry)| *page >> 20 == 0 && entry.has(Entry::VALID);
+        if self.translations.len() > CAPACITY
+            || !self.translations.iter().all(in_use)
+            || !self.translations.is_sorted_by(|a, b| a.0 < b.0)
+        {
+            return wrong("translations that no processor caches");
         }
         if self.clock.rate() == 0 {
             return wrong("a clock that stands");
@@ -208,10 +210,6 @@ impl Machine {
         let body = open(snapshot)?;
         self.check_same(&body)?;
         body.core.check()?;
-        let mut cpu = self.cpu.clone();
-        cpu.mmu
-            .restore(&body.core.translations)
-            .map_err(|e| SnapshotError::Damaged { why: e.to_string() })?;
         let before = self.board.sys.bus.save();
         self.board.put_right_floppy(body.core.booting_kernel);
         if let Err(error) = self.board.sys.bus.restore(&body.core.devices) {
@@ -219,7 +217,7 @@ impl Machine {
             self.board.sys.bus.restore(&before).expect("devices take back their own state");
             return Err(error.into());
         }
-        self.put(cpu, body);
+        self.put(body);
         Ok(())
     }
 
@@ -243,11 +241,11 @@ impl Machine {
     }
 
     /// Nothing can fail any more.
-    fn put(&mut self, mut cpu: Cpu, body: Body) {
+    fn put(&mut self, body: Body) {
         let core = body.core;
-        cpu.state = core.state;
-        cpu.steps = core.steps;
-        self.cpu = cpu;
+        self.cpu.state = core.state;
+        self.cpu.steps = core.steps;
+        self.cpu.mmu.restore(&core.translations);
         self.booting_kernel = core.booting_kernel;
         let bus = &mut self.board.sys.bus;
         bus.clock = core.clock;

@@ -5,7 +5,7 @@
 mod rig;
 
 use machine::{Engine, HangKind, Input, Machine, MachineConfig, StopReason, Until};
-use rig::programs::{A20, DEBUG_EXIT, FAULTS_FOR_EVER, MIXED, REP_STOSB, STALE, TICKS};
+use rig::programs::{A20, CAP, DEBUG_EXIT, FAULTS_FOR_EVER, MIXED, REP_STOSB, STALE, TICKS};
 use rig::{advance, config, lockstep, machine, read, run_to};
 use x86::state::gpr;
 use x86::{Eflags, PhysAddr};
@@ -120,11 +120,21 @@ fn a_stale_translation_is_saved_and_hashed_until_it_is_flushed() {
     assert_eq!((seen(&other, gpr::EDX), seen(&other, gpr::EBP)), (0x5555_5555, 0x6666_6666));
 
     let before = m.state_hash_hex();
-    m.cpu_mut().mmu.flush();
+    m.cpu_mut().mmu.flush_all();
     assert_ne!(m.state_hash_hex(), before);
     m.changed();
     assert_eq!(advance(&mut m, Until::step(100_000)), StopReason::DebugExit(2));
     assert_eq!(seen(&m, gpr::EDX), 0x6666_6666);
+}
+
+#[test]
+fn at_the_cap_the_whole_set_of_translations_is_dropped() {
+    let mut m = machine(CAP);
+    assert_eq!(advance(&mut m, Until::step(1_000_000)), StopReason::DebugExit(1));
+    // And the page of the code.
+    assert_eq!(m.cpu().mmu.set().len(), 65_530 + 1);
+    assert_eq!(advance(&mut m, Until::step(1_000_000)), StopReason::DebugExit(2));
+    assert!((15..=21).contains(&m.cpu().mmu.set().len()), "{}", m.cpu().mmu.set().len());
 }
 
 #[test]

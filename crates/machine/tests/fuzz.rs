@@ -1,0 +1,29 @@
+//! Every fuzz target on bounded inputs: what `fuzz/` loops must at least hold here.
+
+use machine::fuzz;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn loaders_take_any_bytes(input in vec(any::<u8>(), 0..2000)) {
+        fuzz::loaders(&input);
+    }
+
+    #[test]
+    fn both_ways_of_running_any_code_agree(input in vec(any::<u8>(), 0..400)) {
+        fuzz::code(&input);
+    }
+
+    #[test]
+    fn any_state_runs_and_comes_back_from_a_snapshot(input in vec(any::<u8>(), 0..400)) {
+        fuzz::state(&input);
+    }
+
+    #[test]
+    fn devices_take_any_traffic(input in vec(any::<u8>(), 0..400)) {
+        fuzz::devices(&input);
+    }
+}
