@@ -30,6 +30,19 @@ fn every_word_of_the_kernel_is_told_in_order() {
     assert_eq!(&told[..words.len()], &words[..]);
 }
 
+/// Where the README has `...`, it leaves lines out.
+#[test]
+fn the_readme_quotes_the_tour() {
+    let readme = include_str!("../../../README.md");
+    let start = readme.find("```text\n").expect("the README quotes the tour") + "```text\n".len();
+    let quoted = &readme[start..];
+    let quoted = &quoted[..quoted.find("```").expect("the quotation ends")];
+    let mut told = tour().lines();
+    for line in quoted.lines().filter(|line| *line != "...") {
+        assert!(told.any(|other| other == line), "{line:?} isn't told, or not in this order");
+    }
+}
+
 #[test]
 fn the_verb_tour_is_the_same_as_none() {
     assert_eq!(stdout(&run(["tour"])), tour());
