@@ -1,7 +1,7 @@
 //! The predecoded instruction (SDM 2 chapter 2: prefixes, ModRM, SIB).
 
 use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, FlowControl, Instruction};
-use iced_x86::{OpCodeOperandKind as Kind, OpKind, Register};
+use iced_x86::{OpCodeOperandKind as Kind, OpCodeTableKind, OpKind, Register};
 use x86::SegReg;
 
 /// The register number of an absent base or index: it names a register that is always zero.
@@ -193,6 +193,14 @@ fn operand(insn: &mut Insn, i: &Instruction, n: u32) {
     }
 }
 
+/// An instruction of the x87 FPU: one whose first byte is an escape, D8 to DF.
+#[must_use]
+pub fn is_x87(code: Code) -> bool {
+    let op = code.op_code();
+    let first = if op.op_code_len() == 2 { op.op_code() >> 8 } else { op.op_code() };
+    op.table() == OpCodeTableKind::Normal && (0xD8..=0xDF).contains(&first)
+}
+
 fn sign16(v: u16) -> u32 {
     v as i16 as u32
 }
@@ -276,6 +284,17 @@ mod tests {
     fn high_byte_registers_have_numbers_4_to_7() {
         let i = ok(&[0x88, 0xE7], true);
         assert_eq!((i.reg, i.rm), (4, 7));
+    }
+
+    #[test]
+    fn x87_is_told_from_wait_and_sse() {
+        assert!(is_x87(ok(&[0xD9, 0xC1], true).code));
+        assert!(is_x87(ok(&[0xDB, 0xE3], true).code));
+        assert!(is_x87(ok(&[0xDD, 0x00], true).code));
+        assert!(is_x87(ok(&[0xDF, 0xE0], true).code));
+        assert!(!is_x87(ok(&[0x9B], true).code));
+        assert!(!is_x87(ok(&[0x0F, 0xAE, 0x00], true).code));
+        assert!(!is_x87(ok(&[0x0F, 0xDB, 0xC0], true).code));
     }
 
     #[test]
