@@ -1,0 +1,55 @@
+//! Instructions that do nothing: NOP, PAUSE, the hints, and the opcodes reserved as NOPs.
+//! Their memory operands aren't accessed. (SDM 2, NOP, PAUSE, PREFETCHh.)
+
+use crate::cpu::{Cpu, Handler};
+use bus::System;
+use decode::{Code, Insn};
+use x86::fault::Fault;
+
+/// The handler of an instruction of this family.
+pub(super) fn handler(insn: &Insn) -> Option<Handler> {
+    Some(match insn.code {
+        Code::Nopw
+        | Code::Nopd
+        | Code::Pause
+        | Code::Nop_rm16
+        | Code::Nop_rm32
+        | Code::Endbr32
+        | Code::Endbr64
+        | Code::Prefetch_m8
+        | Code::Prefetchw_m8
+        | Code::Prefetchwt1_m8
+        | Code::Prefetchnta_m8
+        | Code::Prefetcht0_m8
+        | Code::Prefetcht1_m8
+        | Code::Prefetcht2_m8
+        | Code::Prefetchreserved3_m8
+        | Code::Prefetchreserved4_m8
+        | Code::Prefetchreserved5_m8
+        | Code::Prefetchreserved6_m8
+        | Code::Prefetchreserved7_m8
+        | Code::Reservednop_rm16_r16_0F0D
+        | Code::Reservednop_rm32_r32_0F0D
+        | Code::Reservednop_rm16_r16_0F18
+        | Code::Reservednop_rm32_r32_0F18
+        | Code::Reservednop_rm16_r16_0F19
+        | Code::Reservednop_rm32_r32_0F19
+        | Code::Reservednop_rm16_r16_0F1A
+        | Code::Reservednop_rm32_r32_0F1A
+        | Code::Reservednop_rm16_r16_0F1B
+        | Code::Reservednop_rm32_r32_0F1B
+        | Code::Reservednop_rm16_r16_0F1C
+        | Code::Reservednop_rm32_r32_0F1C
+        | Code::Reservednop_rm16_r16_0F1D
+        | Code::Reservednop_rm32_r32_0F1D
+        | Code::Reservednop_rm16_r16_0F1E
+        | Code::Reservednop_rm32_r32_0F1E
+        | Code::Reservednop_rm16_r16_0F1F
+        | Code::Reservednop_rm32_r32_0F1F => nop,
+        _ => return None,
+    })
+}
+
+fn nop(_: &mut Cpu, _: &mut System, _: &Insn) -> Result<(), Fault> {
+    Ok(())
+}
