@@ -7,6 +7,8 @@
 mod control;
 mod cpuid;
 mod msr;
+#[cfg(test)]
+mod tests;
 
 pub use control::CR4_VALID;
 

@@ -43,7 +43,7 @@ pub(super) fn handler(insn: &Insn) -> Option<Handler> {
     Some(match insn.code {
         Code::Mov_r32_cr => mov_from_cr,
         Code::Mov_cr_r32 => mov_to_cr,
-        Code::Lmsw_rm16 => lmsw,
+        Code::Lmsw_rm16 | Code::Lmsw_r32m16 => lmsw,
         Code::Smsw_rm16 => smsw16,
         Code::Smsw_r32m16 => smsw32,
         Code::Clts => clts,
