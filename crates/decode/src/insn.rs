@@ -135,7 +135,7 @@ fn why(bytes: &[u8], bitness: u32, error: DecoderError) -> Undecodable {
         _ if error == DecoderError::NoMoreBytes => true,
         Some(shorter) if bytes.len() == MAX_LEN => {
             let mut decoder = Decoder::with_ip(bitness, shorter, 0, DecoderOptions::NONE);
-            decoder.decode();
+            let _ = decoder.decode();
             decoder.last_error() == DecoderError::NoMoreBytes
         }
         _ => false,

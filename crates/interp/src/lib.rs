@@ -1,1 +1,21 @@
-//! To come.
+//! The interpreter: the meaning of every instruction, segmentation, interrupts, gates and task
+//! switches, and the engine that runs predecoded blocks with links.
+//!
+//! Invariants: after any `run` the state is exact, and the budget was honoured to the step.
+//! Semantics exist once: a translator calls these functions for what it doesn't emit. Nothing
+//! here knows a device.
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod cache;
+mod cpu;
+mod deliver;
+mod engine;
+mod events;
+pub mod ops;
+mod single;
+
+pub use cpu::{Cpu, Handler, Link, Word};
+pub use engine::{Dispatch, Exit, Interp};
+pub use events::Events;

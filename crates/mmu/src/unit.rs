@@ -171,7 +171,10 @@ impl Mmu {
     }
 
     fn drop_entry(&mut self, lin: LinAddr) {
-        let large = self.set.get(lin).is_some_and(|e| e.has(Entry::LARGE));
+        let Some(entry) = self.set.get(lin) else {
+            return;
+        };
+        let large = entry.has(Entry::LARGE);
         let shift = if self.control.paging == Paging::Pae { 21 } else { 22 };
         self.set.remove(lin, shift);
         if large {

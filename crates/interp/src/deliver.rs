@@ -1,0 +1,105 @@
+//! Delivery of faults, traps and interrupts: the double-fault table, shutdown, and what the
+//! architecture does around the gate itself (SDM 3A 6.9, 6.15, 17.3).
+
+use crate::cpu::{Cpu, Link};
+use crate::ops::interrupt::interrupt;
+use bus::System;
+use x86::event::{Source, Wanted};
+use x86::fault::{Class, Nesting, nest};
+use x86::state::Activity;
+use x86::{Cause, Eflags, Event, Fault, Vector};
+
+impl Cpu {
+    /// A fault of the instruction at `ip`: puts RIP back, and delivers it.
+    #[cold]
+    pub(crate) fn fail(&mut self, sys: &mut System, fault: Fault, ip: u64) {
+        if !std::mem::take(&mut self.keep_rip) {
+            self.state.rip = ip;
+        }
+        self.attention = true;
+        // All fault-class exceptions push RF set, so that the instruction can be restarted
+        // past its breakpoint (SDM 3B 17.3.1.1).
+        if fault.vector != Vector::Debug || self.state.pending_debug == 0 {
+            self.state.set_flag(Eflags::RF, true);
+        }
+        self.deliver_fault(sys, fault, Class::Benign, None);
+    }
+
+    /// Delivers a fault that was raised during something of class `during`.
+    fn deliver_fault(&mut self, sys: &mut System, fault: Fault, during: Class, vector: Option<u8>) {
+        if during == Class::Benign {
+            self.chain.clear();
+        }
+        let (mut during, mut vector) = (during, vector);
+        let mut fault = fault;
+        loop {
+            self.note_fault(fault, vector);
+            let next = match nest(during, fault.vector.class()) {
+                Nesting::Serial => fault,
+                Nesting::DoubleFault => Fault::plain(Vector::DoubleFault),
+                Nesting::Shutdown => return self.shut_down(),
+            };
+            let number = next.vector as u8;
+            let code = next.vector.has_error_code().then_some(next.code);
+            match interrupt(self, sys, number, Source::Exception, code) {
+                Ok(()) => {
+                    self.steps += 1;
+                    return;
+                }
+                Err(nested) => {
+                    self.keep_rip = false;
+                    during = next.vector.class();
+                    vector = Some(number);
+                    fault = nested;
+                }
+            }
+        }
+    }
+
+    fn note_fault(&mut self, fault: Fault, during: Option<u8>) {
+        let at = self.state.place();
+        let cr2 = self.state.cr2 as u32;
+        if self.chain.len() < 4 {
+            self.chain.push(Link { fault, cause: self.cause, at, cr2 });
+        }
+        if self.events.wants(Wanted::FAULTS) {
+            self.emit(Event::Fault { fault, why: self.cause, at, cr2, during });
+        }
+    }
+
+    fn shut_down(&mut self) {
+        self.state.activity = Activity::Shutdown;
+        self.steps += 1;
+        let at = self.state.place();
+        self.emit(Event::Shutdown { at });
+        self.attention = true;
+    }
+
+    /// Delivers an interrupt or NMI; wakes from HLT.
+    pub(crate) fn deliver_interrupt(&mut self, sys: &mut System, vector: u8, source: Source) {
+        self.state.activity = Activity::Running;
+        self.chain.clear();
+        match interrupt(self, sys, vector, source, None) {
+            Ok(()) => self.steps += 1,
+            Err(fault) => {
+                self.keep_rip = false;
+                self.deliver_fault(sys, fault, Class::Benign, Some(vector));
+            }
+        }
+    }
+
+    /// Delivers the debug trap that waits: sets DR6, clears DR7.GD (SDM 3B 17.2.3, 17.3.1).
+    pub(crate) fn deliver_debug_trap(&mut self, sys: &mut System) {
+        let bits = std::mem::take(&mut self.state.pending_debug);
+        self.report_debug(bits);
+        self.state.activity = Activity::Running;
+        self.deliver_fault(sys, Fault::plain(Vector::Debug), Class::Benign, None);
+    }
+
+    /// Shows debug conditions in DR6, and lets the handler touch the debug registers.
+    pub(crate) fn report_debug(&mut self, bits: u32) {
+        self.state.dr[6] = self.state.dr[6] & !0xF | u64::from(bits);
+        self.state.dr[7] &= !(1 << 13);
+        self.cause = Cause::Debug { dr6: bits };
+    }
+}

@@ -1,0 +1,225 @@
+//! The engine: blocks where it can, one instruction at a time where it must, and a look around
+//! at every boundary where something asked for one.
+//!
+//! Order of what is looked at between two instructions: SDM 3A 6.9, table 6-2.
+
+use crate::cache::{Cache, Successor, place_key};
+use crate::cpu::Cpu;
+use bus::System;
+use x86::event::{Source, Wanted};
+use x86::state::{Activity, Shadow};
+use x86::{Cr0, Efer, Eflags, Vector};
+
+/// How instructions are dispatched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dispatch {
+    /// Predecoded blocks with links.
+    Blocks,
+    /// One instruction at a time, each decoded afresh: slow, and the yardstick of the other.
+    Single,
+}
+
+/// Why `run` came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The budget is used up, exactly.
+    Budget,
+    /// A device or the event buffer wants the machine to look.
+    Attention,
+    /// HLT: nothing runs until an interrupt.
+    Halted,
+    /// A triple fault; [`Cpu::chain`] tells why.
+    Shutdown,
+    /// The guest turned on long mode.
+    LongMode,
+}
+
+/// The engine of one processor. Holds host caches only.
+pub struct Interp {
+    dispatch: Dispatch,
+    cache: Cache,
+}
+
+impl std::fmt::Debug for Interp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interp").field("dispatch", &self.dispatch).finish_non_exhaustive()
+    }
+}
+
+/// What to do at a boundary.
+enum Next {
+    Exit(Exit),
+    /// Something was delivered: look again.
+    Again,
+    Block,
+    /// TF, a shadow, RF or a breakpoint asks for one instruction at a time.
+    Single,
+}
+
+impl Interp {
+    /// An engine with empty caches.
+    #[must_use]
+    pub fn new(dispatch: Dispatch) -> Self {
+        Self { dispatch, cache: Cache::default() }
+    }
+
+    /// Drops all cached blocks.
+    pub fn flush(&mut self) {
+        self.cache.forget();
+    }
+
+    /// Runs until `budget` steps are done or something else ends it. The state is exact then.
+    pub fn run(&mut self, cpu: &mut Cpu, sys: &mut System, budget: u64) -> Exit {
+        cpu.budget_end = cpu.steps.saturating_add(budget);
+        cpu.mmu.sync(&sys.mem);
+        cpu.attention = true;
+        loop {
+            let next = if cpu.attention { self.boundary(cpu, sys) } else { Next::Block };
+            match next {
+                Next::Exit(exit) => return exit,
+                Next::Again => {}
+                Next::Block if self.dispatch == Dispatch::Blocks => self.blocks(cpu, sys),
+                Next::Block | Next::Single => cpu.single(sys),
+            }
+        }
+    }
+
+    fn boundary(&mut self, cpu: &mut Cpu, sys: &mut System) -> Next {
+        cpu.attention = false;
+        self.cache.drop_written(sys);
+        let signals = sys.bus.signals();
+        if signals.take_nmi() {
+            cpu.state.nmi_pending = true;
+        }
+        if cpu.state.activity == Activity::Shutdown {
+            return Next::Exit(Exit::Shutdown);
+        }
+        if signals.take_attention() || signals.has_requests() || cpu.events.is_full() {
+            return Next::Exit(Exit::Attention);
+        }
+        let long = cpu.state.efer().contains(Efer::LME) && cpu.state.cr0().contains(Cr0::PG);
+        if long {
+            return Next::Exit(Exit::LongMode);
+        }
+        if cpu.steps >= cpu.budget_end {
+            cpu.attention = true;
+            return Next::Exit(Exit::Budget);
+        }
+        if cpu.deliver_pending(sys) {
+            cpu.attention = true;
+            return Next::Again;
+        }
+        if cpu.state.activity == Activity::Halted {
+            return Next::Exit(Exit::Halted);
+        }
+        if cpu.wants_single() {
+            cpu.attention = true;
+            return Next::Single;
+        }
+        Next::Block
+    }
+
+    /// Runs blocks until something asks for a look around.
+    fn blocks(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        let Some(mut id) = self.cache.find(cpu, sys) else {
+            return cpu.single(sys);
+        };
+        loop {
+            if !self.block(id, cpu, sys) {
+                return;
+            }
+            if cpu.steps >= cpu.budget_end {
+                cpu.attention = true;
+                return;
+            }
+            let (key, stamp) = (place_key(cpu), self.cache.stamp(cpu));
+            let [first, second] = &self.cache.block(id).next;
+            let (a, b) = (first.get(), second.get());
+            if a.key == key && a.stamp == stamp {
+                id = a.block;
+            } else if b.key == key && b.stamp == stamp {
+                id = b.block;
+            } else {
+                let Some(found) = self.cache.find(cpu, sys) else {
+                    return cpu.single(sys);
+                };
+                // Building a block may have dropped all others, this one too.
+                let stamp = self.cache.stamp(cpu);
+                if let Some(from) = self.cache.try_block(id) {
+                    from.next[1].set(from.next[0].get());
+                    from.next[0].set(Successor { key, stamp, block: found });
+                }
+                id = found;
+            }
+            if cpu.attention {
+                return;
+            }
+        }
+    }
+
+    /// Runs one block, or as much of it as the budget allows. False where the caller must look
+    /// around: a fault, or attention.
+    #[inline(always)]
+    fn block(&self, id: u32, cpu: &mut Cpu, sys: &mut System) -> bool {
+        let block = self.cache.block(id);
+        let mut ip = cpu.state.rip;
+        if ip + u64::from(block.len) > u64::from(cpu.state.seg[1].limit) + 1 {
+            cpu.single(sys);
+            cpu.attention = true;
+            return false;
+        }
+        let mut steps = cpu.steps;
+        let room = cpu.budget_end - steps;
+        let count = (block.ops.len() as u64).min(room) as usize;
+        for op in &block.ops[..count] {
+            let next = ip + u64::from(op.insn.len);
+            cpu.state.rip = next;
+            cpu.steps = steps;
+            if let Err(fault) = (op.run)(cpu, sys, &op.insn) {
+                cpu.fail(sys, fault, ip);
+                return false;
+            }
+            if cpu.attention {
+                cpu.steps += 1;
+                return false;
+            }
+            steps += 1;
+            ip = next;
+        }
+        cpu.steps += 1;
+        true
+    }
+}
+
+impl Cpu {
+    /// Delivers a debug trap, NMI or interrupt that waits; true where one was.
+    fn deliver_pending(&mut self, sys: &mut System) -> bool {
+        let shadow = self.state.shadow;
+        if self.state.pending_debug != 0 && shadow != Shadow::MovSs {
+            self.deliver_debug_trap(sys);
+            return true;
+        }
+        if self.state.nmi_pending && !self.state.nmi_masked && shadow != Shadow::MovSs {
+            self.state.nmi_pending = false;
+            self.state.nmi_masked = true;
+            self.deliver_interrupt(sys, Vector::Nmi as u8, Source::Nmi);
+            return true;
+        }
+        let open = self.state.flag(Eflags::IF) && shadow == Shadow::None;
+        if open && sys.bus.interrupt_pending() {
+            if let Some(vector) = sys.bus.acknowledge() {
+                self.deliver_interrupt(sys, vector, Source::External);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// True where the next instruction must be taken alone.
+    fn wants_single(&self) -> bool {
+        self.state.shadow != Shadow::None
+            || self.state.flag(Eflags::TF | Eflags::RF)
+            || self.code_breakpoints
+            || self.events.wants(Wanted::INSNS)
+    }
+}
