@@ -79,7 +79,7 @@ fn explained(machine: &Machine, history: &History, ending: Ending) -> Run {
         .cpu()
         .chain
         .iter()
-        .map(|&(fault, why, at, cr2)| Link { fault, why, at, cr2 })
+        .map(|l| Link { fault: l.fault, why: l.cause, at: l.at, cr2: l.cr2 })
         .collect();
     let memory = Memory(machine);
     let symbols = Symbols::default();
