@@ -313,7 +313,8 @@ impl Machine {
             return None;
         }
         let state = &self.cpu.state;
-        if !state.flag(Eflags::IF) && !state.nmi_pending && self.scheduled.is_empty() {
+        let wakes = state.flag(Eflags::IF) || (state.nmi_pending && !state.nmi_masked);
+        if !wakes && self.scheduled.is_empty() {
             return Some(StopReason::Hang(HangKind::HaltWithoutInterrupts));
         }
         let bus = &self.board.sys.bus;
