@@ -71,7 +71,8 @@ fn reach(cpu: &mut Cpu, insn: &Insn, kind: Intercept) -> Result<usize, Fault> {
     cpu.intercept(kind);
     cpu.require_ring0(kind)?;
     if cpu.state.dr[7] & DR7_GD != 0 {
-        cpu.state.dr[6] |= u64::from(DR6_BD);
+        // The handler must be able to touch them: this clears GD.
+        cpu.report_debug(DR6_BD);
         let why = Cause::Debug { dr6: DR6_BD };
         return Err(cpu.raise(Fault::plain(Vector::Debug), why));
     }

@@ -113,8 +113,7 @@ fn set_cr0(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(
         return Err(bad_value(cpu, RegisterName::Cr0, value, conflict.bits()));
     }
     let changed = new ^ cpu.state.cr0();
-    let pae = new.contains(Cr0::PG) && cpu.state.cr4().contains(Cr4::PAE);
-    if pae && changed.intersects(CR0_LOADS_PDPTES) {
+    if uses_pdptes(cpu, new, cpu.state.cr4()) && changed.intersects(CR0_LOADS_PDPTES) {
         cpu.load_pdptes(sys, cpu.state.cr3)?;
     }
     let old = std::mem::replace(&mut cpu.state.cr0, new.bits());
@@ -124,6 +123,13 @@ fn set_cr0(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(
     settle(cpu);
     written(cpu, insn, 0, old);
     Ok(())
+}
+
+/// PAE paging. Not where LME is set: CR3 then names the tables of 64-bit mode, whose entries
+/// would make bad PDPTEs, and the engine reports a 64-bit guest once PG is set.
+fn uses_pdptes(cpu: &Cpu, cr0: Cr0, cr4: Cr4) -> bool {
+    let long = cpu.state.efer().contains(Efer::LME);
+    cr0.contains(Cr0::PG) && cr4.contains(Cr4::PAE) && !long
 }
 
 /// The bits that contradict each other (SDM 2 MOV to control registers).
@@ -142,7 +148,7 @@ fn conflict_in_cr0(cpu: &Cpu, new: Cr0) -> Cr0 {
 
 /// Writes CR3: what isn't global leaves the TLB.
 fn set_cr3(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(), Fault> {
-    if cpu.state.cr0().contains(Cr0::PG) && cpu.state.cr4().contains(Cr4::PAE) {
+    if uses_pdptes(cpu, cpu.state.cr0(), cpu.state.cr4()) {
         cpu.load_pdptes(sys, value)?;
     }
     let old = std::mem::replace(&mut cpu.state.cr3, value);
@@ -160,8 +166,7 @@ fn set_cr4(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(
     }
     let new = Cr4::from_bits_truncate(value);
     let changed = new ^ cpu.state.cr4();
-    let pae = cpu.state.cr0().contains(Cr0::PG) && new.contains(Cr4::PAE);
-    if pae && changed.intersects(CR4_LOADS_PDPTES) {
+    if uses_pdptes(cpu, cpu.state.cr0(), new) && changed.intersects(CR4_LOADS_PDPTES) {
         cpu.load_pdptes(sys, cpu.state.cr3)?;
     }
     let old = std::mem::replace(&mut cpu.state.cr4, new.bits());

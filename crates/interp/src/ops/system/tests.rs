@@ -100,6 +100,18 @@ fn cr3_under_pae_loads_the_pdptes_or_none() {
 }
 
 #[test]
+fn paging_with_lme_takes_no_pdptes_from_64_bit_tables() {
+    let mut m = protected(0);
+    m.0.state.cr4 = Cr4::PAE.bits();
+    m.0.state.msr.efer = Efer::LME.bits();
+    m.0.state.cr3 = 0x1000;
+    m.1.mem.write_phys(PhysAddr(0x1000), &0x2007u64.to_le_bytes());
+    m.0.state.set_reg32(gpr::EAX, 0x8000_0011);
+    assert_eq!(run(&mut m, MOV_CR0_EAX), Ok(()));
+    assert_eq!((m.0.state.cr0(), m.0.state.pdpte), (Cr0::PE | Cr0::ET | Cr0::PG, [0; 4]));
+}
+
+#[test]
 fn hlt_in_ring_3_is_gp_and_does_not_halt() {
     let mut m = protected(3);
     assert_eq!(run(&mut m, &[0xF4]), Err(Fault::gp(0)));
@@ -157,7 +169,7 @@ fn dr7_shows_its_fixed_bits_and_gd_makes_the_next_access_a_fault() {
     assert_eq!(run(&mut m, MOV_DR7_EAX), Ok(()));
     assert_eq!(m.0.state.dr[7], 0x2400);
     assert_eq!(run(&mut m, MOV_EAX_DR6), Err(Fault::plain(Vector::Debug)));
-    assert_eq!(m.0.state.dr[6], 0xFFFF_2FF0);
+    assert_eq!((m.0.state.dr[6], m.0.state.dr[7]), (0xFFFF_2FF0, 0x400));
     assert_eq!(m.0.state.reg32(gpr::EAX), 0xF800);
 }
 
