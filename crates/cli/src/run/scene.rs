@@ -34,7 +34,12 @@ impl GuestMemory for Memory<'_> {
 
 /// The faults that led to a shutdown, oldest first.
 pub fn chain(machine: &Machine) -> Vec<Link> {
-    machine.cpu().chain.iter().map(|&(fault, why, at, cr2)| Link { fault, why, at, cr2 }).collect()
+    machine
+        .cpu()
+        .chain
+        .iter()
+        .map(|link| Link { fault: link.fault, why: link.cause, at: link.at, cr2: link.cr2 })
+        .collect()
 }
 
 /// The interrupt controllers.
