@@ -12,6 +12,7 @@
 
 pub mod case;
 pub mod compare;
+pub mod emulated;
 pub mod encode;
 pub mod fixture;
 pub mod forms;
@@ -19,6 +20,7 @@ pub mod generate;
 pub mod layout;
 pub mod moo;
 pub mod native;
+pub mod real_mode;
 pub mod replay;
 pub mod rng;
 pub mod shrink;

@@ -8,6 +8,7 @@ mod record;
 mod reference;
 mod repo;
 mod roms;
+mod soak;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +25,8 @@ struct Args {
 enum Command {
     /// Record the instruction fixtures on this host's processor
     Record(record::Args),
+    /// Compare the interpreter with this host's processor on random instructions
+    Soak(soak::Args),
     /// Check what CI checks
     Ci,
     /// Check the rules of the house: arrows between crates, files, words
@@ -39,6 +42,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Record(args) => record::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
         Command::Roms(args) => roms::run(&args),
