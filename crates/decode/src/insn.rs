@@ -154,7 +154,7 @@ fn sizes(bytes: &[u8], bits32: bool) -> u8 {
             _ => break,
         }
     }
-    u8::from(op) * Insn::OP32 | u8::from(addr) * Insn::ADDR32
+    (u8::from(op) * Insn::OP32) | (u8::from(addr) * Insn::ADDR32)
 }
 
 fn segment(register: Register) -> SegReg {

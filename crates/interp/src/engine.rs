@@ -168,13 +168,13 @@ impl Interp {
             cpu.attention = true;
             return false;
         }
-        let mut steps = cpu.steps;
+        let steps = cpu.steps;
         let room = cpu.budget_end - steps;
         let count = (block.ops.len() as u64).min(room) as usize;
-        for op in &block.ops[..count] {
+        for (done, op) in (0..).zip(&block.ops[..count]) {
             let next = ip + u64::from(op.insn.len);
             cpu.state.rip = next;
-            cpu.steps = steps;
+            cpu.steps = steps + done;
             if let Err(fault) = (op.run)(cpu, sys, &op.insn) {
                 cpu.fail(sys, fault, ip);
                 return false;
@@ -183,7 +183,6 @@ impl Interp {
                 cpu.steps += 1;
                 return false;
             }
-            steps += 1;
             ip = next;
         }
         cpu.steps += 1;
@@ -206,11 +205,12 @@ impl Cpu {
             return true;
         }
         let open = self.state.flag(Eflags::IF) && shadow == Shadow::None;
-        if open && sys.bus.interrupt_pending() {
-            if let Some(vector) = sys.bus.acknowledge() {
-                self.deliver_interrupt(sys, vector, Source::External);
-                return true;
-            }
+        if open
+            && sys.bus.interrupt_pending()
+            && let Some(vector) = sys.bus.acknowledge()
+        {
+            self.deliver_interrupt(sys, vector, Source::External);
+            return true;
         }
         false
     }

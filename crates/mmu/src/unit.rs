@@ -306,7 +306,7 @@ impl Mmu {
             return;
         }
         let (phys, rights) = match (self.control.paging, self.set.get(lin)) {
-            (Paging::Off, _) => (PhysAddr(lin.0), Entry(u64::MAX & !Entry::NO_EXECUTE)),
+            (Paging::Off, _) => (PhysAddr(lin.0), Entry(!Entry::NO_EXECUTE)),
             (_, Some(e)) => (PhysAddr(e.frame().0 | lin.offset()), e),
             (_, None) => return,
         };
