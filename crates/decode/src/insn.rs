@@ -131,16 +131,58 @@ pub fn decode(bytes: &[u8], bits32: bool) -> Result<Insn, Undecodable> {
 /// Tells what ran out of bytes from what was never an instruction. The decoder calls an
 /// over-long instruction invalid; it is one that 14 bytes don't end either.
 fn why(bytes: &[u8], bitness: u32, error: DecoderError) -> Undecodable {
-    let ran_out = match bytes.get(..MAX_LEN - 1) {
-        _ if error == DecoderError::NoMoreBytes => true,
-        Some(shorter) if bytes.len() == MAX_LEN => {
-            let mut decoder = Decoder::with_ip(bitness, shorter, 0, DecoderOptions::NONE);
-            let _ = decoder.decode();
-            decoder.last_error() == DecoderError::NoMoreBytes
-        }
-        _ => false,
+    let whole = |bytes: &[u8]| {
+        let mut decoder = Decoder::with_ip(bitness, bytes, 0, DecoderOptions::NO_INVALID_CHECK);
+        !decoder.decode().is_invalid()
+    };
+    let ran_out = if matches!(opcode(bytes), [0x0F, 0xB9, ..]) {
+        // UD1 is known by its opcode: processors don't fetch on.
+        false
+    } else if error == DecoderError::NoMoreBytes {
+        true
+    } else if whole(bytes) {
+        // A complete instruction with a LOCK that it doesn't take.
+        false
+    } else if let Some(neighbour) = group_neighbour(bytes) {
+        // An empty place in a group is fetched like its neighbours before it is undefined.
+        !whole(&neighbour[..bytes.len()])
+    } else {
+        too_long(bytes, bitness)
     };
     if ran_out { Undecodable::NeedMore } else { Undecodable::Undefined }
+}
+
+fn too_long(bytes: &[u8], bitness: u32) -> bool {
+    let Some(shorter) = bytes.get(..MAX_LEN - 1).filter(|_| bytes.len() == MAX_LEN) else {
+        return false;
+    };
+    let mut decoder = Decoder::with_ip(bitness, shorter, 0, DecoderOptions::NONE);
+    let _ = decoder.decode();
+    decoder.last_error() == DecoderError::NoMoreBytes
+}
+
+/// The bytes behind the prefixes.
+fn opcode(bytes: &[u8]) -> &[u8] {
+    let prefix =
+        |byte: &u8| matches!(byte, 0x26 | 0x2E | 0x36 | 0x3E | 0x64..=0x67 | 0xF0 | 0xF2 | 0xF3);
+    &bytes[bytes.iter().take_while(|byte| prefix(byte)).count()..]
+}
+
+/// For an opcode that ModRM.reg extends: the same bytes with the extension of an instruction
+/// that exists.
+fn group_neighbour(bytes: &[u8]) -> Option<[u8; MAX_LEN]> {
+    let (behind, extension) = match opcode(bytes) {
+        [0xC6 | 0xC7 | 0xFE | 0xFF, ..] => (1, 0),
+        [0x0F, 0x00, ..] => (2, 0),
+        [0x0F, 0xBA, ..] => (2, 4),
+        _ => return None,
+    };
+    let at = bytes.len() - opcode(bytes).len() + behind;
+    let mut copy = [0; MAX_LEN];
+    copy[..bytes.len()].copy_from_slice(bytes);
+    let modrm = copy[..bytes.len()].get_mut(at)?;
+    *modrm = *modrm & 0xC7 | extension << 3;
+    Some(copy)
 }
 
 /// Operand and address size, from the prefixes.
@@ -303,5 +345,22 @@ mod tests {
         assert_eq!(decode(&[0x81, 0xC0, 1], true).unwrap_err(), Undecodable::NeedMore);
         assert_eq!(decode(&[0x0F, 0xFF, 0xC0], true).map(|i| i.code), Ok(Code::Ud0_r32_rm32));
         assert_eq!(decode(&[0xF0, 0x90], true).unwrap_err(), Undecodable::Undefined);
+    }
+
+    #[test]
+    fn an_empty_place_in_a_group_is_fetched_to_its_end() {
+        let error = |bytes: &[u8]| decode(bytes, true).unwrap_err();
+        assert_eq!(error(&[0xC6, 0x8A, 1, 2, 3]), Undecodable::NeedMore);
+        assert_eq!(error(&[0xC6, 0x8A, 1, 2, 3, 4, 5]), Undecodable::Undefined);
+        assert_eq!(error(&[0x0F, 0xBA, 0x1F]), Undecodable::NeedMore);
+        assert_eq!(error(&[0x0F, 0xB9, 0x05]), Undecodable::Undefined);
+        assert_eq!(error(&[0x0F]), Undecodable::NeedMore);
+    }
+
+    #[test]
+    fn fifteen_bytes_with_a_lock_that_fits_nothing_are_undefined() {
+        let mut bytes = [0x66; MAX_LEN];
+        (bytes[5], bytes[13], bytes[14]) = (0xF0, 0x11, 0xFC);
+        assert_eq!(decode(&bytes, true).unwrap_err(), Undecodable::Undefined);
     }
 }
