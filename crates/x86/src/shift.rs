@@ -111,7 +111,7 @@ fn through_carry<W: Width>(a: W, n: u32, old: Arith) -> (W, bool) {
 }
 
 /// SHLD: `a` shifted left, filled from the top of `b`. For a 16-bit operand and a count above
-/// 16 the result is undefined; processors then fill on from `a`.
+/// 16 the result is undefined; processors then fill on from `b` again.
 #[inline]
 #[must_use]
 pub fn shld<W: Width>(a: W, b: W, count: u32) -> Option<(W, Arith)> {
@@ -120,8 +120,8 @@ pub fn shld<W: Width>(a: W, b: W, count: u32) -> Option<(W, Arith)> {
     }
     let (x, y) = (u64::from(a.zx()), u64::from(b.zx()));
     let bits = W::BITS;
-    // a:b:a as one long value, of which the top `bits` after the shift are the result.
-    let long = u128::from(x) << (2 * bits) | u128::from(y) << bits | u128::from(x);
+    // a:b:b as one long value, of which the top `bits` after the shift are the result.
+    let long = u128::from(x) << (2 * bits) | u128::from(y) << bits | u128::from(y);
     let shifted = long << count;
     let result = W::trunc((shifted >> (2 * bits)) as u32);
     let cf = shifted >> (3 * bits) & 1 != 0;
@@ -129,7 +129,7 @@ pub fn shld<W: Width>(a: W, b: W, count: u32) -> Option<(W, Arith)> {
 }
 
 /// SHRD: `a` shifted right, filled from the bottom of `b`. As for SHLD, a count above 16 with
-/// a 16-bit operand goes on with `a`.
+/// a 16-bit operand goes on with `b`.
 #[inline]
 #[must_use]
 pub fn shrd<W: Width>(a: W, b: W, count: u32) -> Option<(W, Arith)> {
@@ -138,7 +138,7 @@ pub fn shrd<W: Width>(a: W, b: W, count: u32) -> Option<(W, Arith)> {
     }
     let (x, y) = (u64::from(a.zx()), u64::from(b.zx()));
     let bits = W::BITS;
-    let long = u128::from(x) << (2 * bits) | u128::from(y) << bits | u128::from(x);
+    let long = u128::from(y) << (2 * bits) | u128::from(y) << bits | u128::from(x);
     let before = long >> (count - 1);
     let result = W::trunc((before >> 1) as u32);
     let of = top(result) != (result.zx() >> (bits - 2) & 1 != 0);

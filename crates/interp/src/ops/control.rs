@@ -1,11 +1,12 @@
 //! Near transfers of control: Jcc JMP CALL RET LOOPcc JCXZ.
 //!
-//! The target is checked before anything is pushed or counted; a 16-bit operand size cuts it
+//! The target is checked before anything is written or counted; a 16-bit operand size cuts it
 //! to 16 bits. (SDM 1 6.4; SDM 2, each instruction.)
 
 use crate::cpu::{Cpu, Handler, Word};
 use bus::System;
 use decode::{Code, Insn};
+use x86::SegReg;
 use x86::fault::Fault;
 use x86::state::gpr;
 
@@ -72,14 +73,31 @@ fn jmp_rm<W: Word>(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), F
 
 fn call<W: Word>(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     let back = cpu.state.eip();
-    jump_by(cpu, insn)?;
-    cpu.push::<W>(sys, W::trunc(back))
+    call_to::<W>(cpu, sys, insn, back.wrapping_add(insn.imm))
 }
 
 fn call_rm<W: Word>(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
-    let back = cpu.state.eip();
     let target = cpu.read_rm::<W>(sys, insn)?.zx();
-    cpu.jump_near(insn.op32(), target)?;
+    call_to::<W>(cpu, sys, insn, target)
+}
+
+/// A stack that can't take the return address comes before a target out of bounds, as on
+/// processors; the manual's order is the other.
+#[inline(always)]
+fn call_to<W: Word>(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    insn: &Insn,
+    target: u32,
+) -> Result<(), Fault> {
+    let back = cpu.state.eip();
+    if let Err(fault) = cpu.jump_near(insn.op32(), target) {
+        let cause = cpu.cause;
+        let slot = cpu.stack_ptr().wrapping_sub(W::BYTES);
+        let slot = if cpu.state.stack32() { slot } else { slot & 0xFFFF };
+        cpu.probe_write(sys, SegReg::Ss, slot, W::BYTES)?;
+        return Err(cpu.raise(fault, cause));
+    }
     cpu.push::<W>(sys, W::trunc(back))
 }
 

@@ -130,33 +130,37 @@ fn popa<W: Word>(cpu: &mut Cpu, sys: &mut System, _: &Insn) -> Result<(), Fault>
     Ok(())
 }
 
-/// All accesses are tried before the first write, the last of them at the final ESP.
+/// Pushes one after the other, then tries a write at the final ESP; what was pushed before a
+/// fault stays in memory, as on processors.
 fn enter<W: Word>(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     let (size, level) = (insn.imm & 0xFFFF, u32::from(insn.imm2) & 31);
-    let (top, old_esp, old_ebp) = (cpu.stack_ptr(), cpu.reg32(ESP), cpu.reg32(EBP));
-    let links = level.saturating_sub(1);
-    let slots = if level == 0 { 1 } else { level + 1 };
-    probe_slots::<W>(cpu, sys, top, slots)?;
-    for n in 1..=links {
-        cpu.read_stack::<W>(sys, in_stack(cpu, old_ebp.wrapping_sub(n * W::BYTES)))?;
+    let esp = cpu.reg32(ESP);
+    let entered = enter_frame::<W>(cpu, sys, size, level);
+    if entered.is_err() {
+        cpu.set_reg32(ESP, esp);
     }
-    let bottom = in_stack(cpu, top.wrapping_sub(slots * W::BYTES).wrapping_sub(size));
-    cpu.probe_write(sys, SegReg::Ss, bottom, W::BYTES)?;
+    entered
+}
 
+fn enter_frame<W: Word>(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    size: u32,
+    level: u32,
+) -> Result<(), Fault> {
+    let old_ebp = cpu.reg32(EBP);
     cpu.push::<W>(sys, W::trunc(old_ebp))?;
     let frame = cpu.reg::<W>(ESP);
-    for n in 1..=links {
+    for n in 1..level {
         let at = in_stack(cpu, old_ebp.wrapping_sub(n * W::BYTES));
-        let link = cpu.read_stack::<W>(sys, at);
-        let pushed = link.and_then(|link| cpu.push::<W>(sys, link));
-        if pushed.is_err() {
-            cpu.set_reg32(ESP, old_esp);
-            return pushed;
-        }
+        let link = cpu.read_stack::<W>(sys, at)?;
+        cpu.push::<W>(sys, link)?;
     }
     if level > 0 {
         cpu.push::<W>(sys, frame)?;
     }
+    let bottom = in_stack(cpu, cpu.stack_ptr().wrapping_sub(size));
+    cpu.probe_write(sys, SegReg::Ss, bottom, W::BYTES)?;
     cpu.set_reg::<W>(EBP, frame);
     cpu.set_stack_ptr(bottom);
     Ok(())

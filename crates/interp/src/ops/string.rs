@@ -21,6 +21,10 @@ const EDI: u8 = gpr::EDI as u8;
 trait Iteration {
     /// REPE and REPNE look at ZF after each iteration.
     const COMPARES: bool = false;
+    /// Asked even where the counter is 0 from the start.
+    fn allowed<W: Word>(_: &mut Cpu, _: &mut System) -> Result<(), Fault> {
+        Ok(())
+    }
     fn run<W: Word, const A32: bool>(
         cpu: &mut Cpu,
         sys: &mut System,
@@ -83,7 +87,10 @@ fn repeat<I: Iteration, W: Word, const A32: bool>(
     sys: &mut System,
     insn: &Insn,
 ) -> Result<(), Fault> {
-    while address::<A32>(cpu, ECX) != 0 {
+    if address::<A32>(cpu, ECX) == 0 {
+        return I::allowed::<W>(cpu, sys);
+    }
+    loop {
         I::run::<W, A32>(cpu, sys, insn)?;
         let left = address::<A32>(cpu, ECX).wrapping_sub(1);
         set_address::<A32>(cpu, ECX, left);
@@ -217,6 +224,10 @@ impl Iteration for Scas {
 }
 
 impl Iteration for Ins {
+    fn allowed<W: Word>(cpu: &mut Cpu, sys: &mut System) -> Result<(), Fault> {
+        cpu.check_io(sys, cpu.reg16(EDX), W::BYTES as u8)
+    }
+
     /// The port is read only when its value is sure to find a place: reading may change it.
     fn run<W: Word, const A32: bool>(
         cpu: &mut Cpu,
@@ -236,6 +247,10 @@ impl Iteration for Ins {
 }
 
 impl Iteration for Outs {
+    fn allowed<W: Word>(cpu: &mut Cpu, sys: &mut System) -> Result<(), Fault> {
+        cpu.check_io(sys, cpu.reg16(EDX), W::BYTES as u8)
+    }
+
     fn run<W: Word, const A32: bool>(
         cpu: &mut Cpu,
         sys: &mut System,

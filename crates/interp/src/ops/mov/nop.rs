@@ -23,6 +23,9 @@ pub(super) fn handler(insn: &Insn) -> Option<Handler> {
         | Code::Prefetcht0_m8
         | Code::Prefetcht1_m8
         | Code::Prefetcht2_m8
+        | Code::Prefetchit0_m8
+        | Code::Prefetchit1_m8
+        | Code::Cldemote_m8
         | Code::Prefetchreserved3_m8
         | Code::Prefetchreserved4_m8
         | Code::Prefetchreserved5_m8
