@@ -17,6 +17,23 @@ pub fn decode(case: &Case) -> Instruction {
     Decoder::with_ip(bits, &case.code, u64::from(case.eip), options).decode()
 }
 
+/// Why the case can't be compared at all: the manual leaves all of it open, or the recording
+/// processor has a feature that ours doesn't report.
+pub fn open(case: &Case) -> Option<&'static str> {
+    let insn = decode(case);
+    let repeated = insn.has_rep_prefix() || insn.has_repne_prefix();
+    let control = (0..insn.op_count()).any(|n| insn.op_register(n).is_cr());
+    match insn.mnemonic() {
+        Mnemonic::Loope | Mnemonic::Loopne if repeated => {
+            Some("a REP prefix before LOOPE or LOOPNE is reserved (SDM 2A 2.1.1)")
+        }
+        Mnemonic::Mov if control && insn.has_lock_prefix() => {
+            Some("LOCK MOV CR names CR8 where the processor reports AltMovCr8; ours doesn't")
+        }
+        _ => None,
+    }
+}
+
 /// The flags of the outcome that the manual doesn't define.
 pub fn undefined_flags(case: &Case, outcome: &Outcome) -> u32 {
     let insn = decode(case);
@@ -51,6 +68,7 @@ fn shift_flags(case: &Case, insn: &Instruction) -> u32 {
             flag::CF | flag::AF | overflow
         }
         Mnemonic::Shl | Mnemonic::Sal | Mnemonic::Shr | Mnemonic::Sar => flag::AF | overflow,
+        Mnemonic::Shld | Mnemonic::Shrd if count > bits => flag::ARITHMETIC,
         Mnemonic::Shld | Mnemonic::Shrd => flag::AF | overflow,
         _ => 0,
     }
@@ -106,6 +124,16 @@ mod tests {
     fn a_byte_shift_by_its_width_leaves_cf_undefined() {
         assert_eq!(flags_of("c0e008", 0), flag::AF | flag::OF | flag::CF);
         assert_eq!(flags_of("c0f808", 0), flag::AF | flag::OF);
+    }
+
+    #[test]
+    fn only_loops_with_a_condition_and_a_rep_prefix_are_open() {
+        let open_for = |code: &str| {
+            let line = format!("code={code} gpr=0,0,0,0,0,0,0,0");
+            open(&parse(&line).expect("a good line")).is_some()
+        };
+        assert_eq!(["f3e0fe", "f2e1fe", "f00f20c0"].map(open_for), [true; 3]);
+        assert_eq!(["e0fe", "f3e2fe", "0f20c0", "f3a4"].map(open_for), [false; 4]);
     }
 
     #[test]
