@@ -1,0 +1,207 @@
+//! A stack that words are pushed on before it is loaded, and the stacks of the inner rings in
+//! the TSS (SDM 3A 5.8.5, 6.12.1).
+//!
+//! Invariant: SS and ESP change only in [`NewStack::enter`], after the last push.
+
+use crate::cpu::Cpu;
+use crate::ops::segment::load;
+use crate::ops::segment::table::Who;
+use bus::System;
+use x86::cause::{Check, Origin};
+use x86::event::{Frame, StackFrom};
+use x86::segment::{attr, system_type};
+use x86::state::gpr;
+use x86::{Cause, Descriptor, Fault, LinAddr, SegReg, Segment, Selector, Vector};
+
+/// A stack being pushed on.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ops) struct NewStack {
+    segment: Segment,
+    esp: u32,
+    user: bool,
+    /// The error code of #SS for a push that doesn't fit.
+    error: u16,
+    /// Bytes a word: 2 or 4.
+    size: u8,
+    /// What was pushed.
+    pub frame: Frame,
+    /// Where the stack came from.
+    pub from: StackFrom,
+}
+
+impl NewStack {
+    /// The stack as it is, for words of 4 or 2 bytes. `ext` is the EXT bit.
+    pub fn current(cpu: &Cpu, wide: bool, ext: u16) -> Self {
+        let size = if wide { 4 } else { 2 };
+        Self {
+            segment: *cpu.state.segment(SegReg::Ss),
+            esp: cpu.state.reg32(gpr::ESP),
+            user: cpu.state.cpl == 3,
+            error: ext,
+            size,
+            frame: Frame::new(size),
+            from: StackFrom::Same,
+        }
+    }
+
+    /// The stack of ring `ring`, from the TSS, with all its checks: #TS, or #SS if absent.
+    pub fn inner(
+        cpu: &mut Cpu,
+        sys: &mut System,
+        ring: u8,
+        wide: bool,
+        ext: u16,
+    ) -> Result<Self, Fault> {
+        let (selector, esp, from) = tss_stack(cpu, sys, ring, ext)?;
+        let who = Who::task(Origin::TssStack(ring), ext);
+        let segment = load::stack(cpu, sys, selector, ring, who)?;
+        let size = if wide { 4 } else { 2 };
+        let error = selector.error() | ext;
+        Ok(Self { segment, esp, user: ring == 3, error, size, frame: Frame::new(size), from })
+    }
+
+    /// The offset `bytes` below the stack pointer.
+    fn below(&self, bytes: u32) -> u32 {
+        let at = self.esp.wrapping_sub(bytes);
+        if self.segment.is_32bit() { at } else { at & 0xFFFF }
+    }
+
+    /// #SS unless `words` more words fit within the limit.
+    pub fn room(&self, cpu: &mut Cpu, words: u32) -> Result<(), Fault> {
+        let size = u32::from(self.size);
+        for n in 1..=words {
+            let offset = self.below(n * size);
+            let fits = self.segment.bounds().is_some_and(|(low, high)| {
+                offset >= low && u64::from(offset) + u64::from(size) <= u64::from(high) + 1
+            });
+            if !fits {
+                let cause = Cause::Limit {
+                    segment: SegReg::Ss,
+                    offset,
+                    size,
+                    limit: self.segment.limit,
+                    expand_down: self.segment.is_expand_down(),
+                };
+                return Err(cpu.raise(Fault::ss(self.error), cause));
+            }
+        }
+        Ok(())
+    }
+
+    /// Pushes a word, cut to the size of words.
+    pub fn push(&mut self, cpu: &mut Cpu, sys: &mut System, value: u32) -> Result<(), Fault> {
+        let at = self.below(u32::from(self.size));
+        let wrote = if self.size == 4 {
+            cpu.write_at::<u32>(sys, &self.segment, at, value, self.user)
+        } else {
+            cpu.write_at::<u16>(sys, &self.segment, at, value as u16, self.user)
+        };
+        wrote
+            .map_err(|f| if f.vector == Vector::StackFault { Fault::ss(self.error) } else { f })?;
+        self.esp = if self.segment.is_32bit() { at } else { self.esp & !0xFFFF | at };
+        self.frame.push(if self.size == 4 { value } else { value & 0xFFFF });
+        Ok(())
+    }
+
+    /// Makes it the stack.
+    pub fn enter(&self, cpu: &mut Cpu) {
+        cpu.set_segment(SegReg::Ss, self.segment);
+        cpu.state.set_reg32(gpr::ESP, self.esp);
+    }
+}
+
+/// True where TR holds a 32-bit TSS.
+pub(in crate::ops) fn tss_is_32bit(cpu: &Cpu) -> bool {
+    cpu.state.tr.attrs & 0xF & u16::from(system_type::TSS32) == u16::from(system_type::TSS32)
+}
+
+/// SS:ESP of a ring in the TSS. #TS(TSS) where its limit is below them.
+fn tss_stack(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    ring: u8,
+    ext: u16,
+) -> Result<(Selector, u32, StackFrom), Fault> {
+    let tr = cpu.state.tr;
+    let wide = tss_is_32bit(cpu);
+    let (offset, last) = match (wide, u32::from(ring)) {
+        (true, n) => (8 * n + x86::tss::tss32::ESP0, 5),
+        (false, n) => (4 * n + x86::tss::tss16::SP0, 3),
+    };
+    if !tr.has(attr::P) || offset + last > tr.limit {
+        let cause = Cause::TssStack { selector: tr.selector, ring, offset, limit: tr.limit };
+        return Err(cpu.raise(Fault::ts(tr.selector.error() | ext), cause));
+    }
+    let at = tr.base.wrapping_add(u64::from(offset));
+    let (esp, ss) = if wide {
+        (cpu.read_system::<u32>(sys, at)?, cpu.read_system::<u16>(sys, at + 4)?)
+    } else {
+        let sp = cpu.read_system::<u16>(sys, at)?;
+        (u32::from(sp), cpu.read_system::<u16>(sys, at + 2)?)
+    };
+    let from = StackFrom::Tss { selector: tr.selector, base: LinAddr(tr.base), offset };
+    Ok((Selector(ss), esp, from))
+}
+
+/// A reader of the current stack: words are popped at the end, all at once.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ops) struct Popper {
+    at: u32,
+    size: u8,
+    /// What was read.
+    pub frame: Frame,
+}
+
+impl Popper {
+    /// At the top of the stack, for words of 4 or 2 bytes.
+    pub fn new(cpu: &Cpu, wide: bool) -> Self {
+        let size = if wide { 4 } else { 2 };
+        Self { at: cpu.stack_ptr(), size, frame: Frame::new(size) }
+    }
+
+    /// The next word.
+    pub fn next(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<u32, Fault> {
+        let value = if self.size == 4 {
+            cpu.read_stack::<u32>(sys, self.at)?
+        } else {
+            u32::from(cpu.read_stack::<u16>(sys, self.at)?)
+        };
+        self.skip(u32::from(self.size));
+        self.frame.push(value);
+        Ok(value)
+    }
+
+    /// The next word as a selector.
+    pub fn selector(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<Selector, Fault> {
+        Ok(Selector(self.next(cpu, sys)? as u16))
+    }
+
+    /// Passes over bytes.
+    pub fn skip(&mut self, bytes: u32) {
+        self.at = self.at.wrapping_add(bytes);
+    }
+
+    /// Where it stands: the stack pointer after what was read.
+    pub fn position(&self) -> u32 {
+        self.at
+    }
+}
+
+/// #GP(0), or #GP(EXT): the new EIP lies beyond its code segment.
+pub(in crate::ops) fn offset_refused(
+    cpu: &mut Cpu,
+    selector: Selector,
+    descriptor: Descriptor,
+    origin: Origin,
+    ext: u16,
+) -> Fault {
+    let cause = Cause::Selector {
+        selector,
+        descriptor,
+        table_limit: cpu.state.gdtr.limit,
+        check: Check::TargetOffset,
+        origin,
+        cpl: cpu.state.cpl,
+    };
+    cpu.raise(Fault::gp(ext), cause)
+}
