@@ -6,14 +6,23 @@ pub mod bits;
 pub mod control;
 pub mod debug;
 pub mod decimal;
+pub mod far;
+pub mod flags;
+pub mod interrupt;
 pub mod io;
+pub mod iret;
 pub mod logic;
 pub mod misc;
 pub mod mov;
+pub mod segment;
 pub mod shift;
 pub mod stack;
 pub mod string;
+pub mod sysenter;
 pub mod system;
+pub mod task;
+#[cfg(test)]
+mod tests;
 
 use crate::cpu::Handler;
 use decode::Insn;
@@ -21,7 +30,7 @@ use decode::Insn;
 /// What carries out an instruction. Forms that nobody claims are #UD (or #NM).
 #[must_use]
 pub fn lookup(insn: &Insn) -> Handler {
-    const FAMILIES: [fn(&Insn) -> Option<Handler>; 13] = [
+    const FAMILIES: [fn(&Insn) -> Option<Handler>; 19] = [
         mov::handler,
         arith::handler,
         logic::handler,
@@ -31,23 +40,16 @@ pub fn lookup(insn: &Insn) -> Handler {
         bits::handler,
         string::handler,
         decimal::handler,
+        flags::handler,
+        segment::handler,
+        far::handler,
+        interrupt::handler,
+        iret::handler,
         system::handler,
         debug::handler,
         io::handler,
+        sysenter::handler,
         misc::handler,
     ];
     FAMILIES.iter().find_map(|f| f(insn)).unwrap_or_else(|| misc::fpu_or_undefined(insn))
-}
-
-pub mod interrupt {
-    use crate::cpu::Cpu;
-    pub fn interrupt(
-        _: &mut Cpu,
-        _: &mut bus::System,
-        _: u8,
-        _: x86::event::Source,
-        _: Option<u16>,
-    ) -> Result<(), x86::Fault> {
-        Ok(())
-    }
 }
