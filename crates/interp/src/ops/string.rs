@@ -2,7 +2,10 @@
 //!
 //! An iteration is a step. After each, SI, DI and the counter are as the manual has them, so a
 //! fault or an interrupt between two iterations resumes at the next one. The destination is
-//! always in ES. (SDM 1 7.3.9; SDM 2, each instruction and REP/REPE/REPZ/REPNE/REPNZ.)
+//! always in ES. Where nothing can tell, `bulk` does many iterations at once. (SDM 1 7.3.9;
+//! SDM 2, each instruction and REP/REPE/REPZ/REPNE/REPNZ.)
+
+mod bulk;
 
 use crate::cpu::{Cpu, Handler, Word};
 use bus::System;
@@ -30,6 +33,11 @@ trait Iteration {
         sys: &mut System,
         insn: &Insn,
     ) -> Result<(), Fault>;
+    /// Up to `most` iterations upwards at once; returns how many, 0 where it can't.
+    #[inline(always)]
+    fn bulk<W: Word, const A32: bool>(_: &mut Cpu, _: &mut System, _: &Insn, _most: u32) -> u32 {
+        0
+    }
 }
 
 struct Movs;
@@ -91,9 +99,10 @@ fn repeat<I: Iteration, W: Word, const A32: bool>(
         return I::allowed::<W>(cpu, sys);
     }
     loop {
-        I::run::<W, A32>(cpu, sys, insn)?;
-        let left = address::<A32>(cpu, ECX).wrapping_sub(1);
+        let done = iterate::<I, W, A32>(cpu, sys, insn)?;
+        let left = address::<A32>(cpu, ECX).wrapping_sub(done);
         set_address::<A32>(cpu, ECX, left);
+        cpu.steps += u64::from(done) - 1;
         let settled = I::COMPARES && cpu.state.arith.zf() != insn.has(Insn::REP);
         if left == 0 || settled {
             break;
@@ -105,6 +114,25 @@ fn repeat<I: Iteration, W: Word, const A32: bool>(
         cpu.steps += 1;
     }
     Ok(())
+}
+
+/// One iteration, or as many at once as the counter and the budget allow; returns how many.
+#[inline(always)]
+fn iterate<I: Iteration, W: Word, const A32: bool>(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    insn: &Insn,
+) -> Result<u32, Fault> {
+    if !cpu.attention && !cpu.state.flag(Eflags::DF) {
+        let room = u32::try_from(cpu.budget_end.saturating_sub(cpu.steps)).unwrap_or(u32::MAX);
+        let most = address::<A32>(cpu, ECX).min(room);
+        let done = if most > 1 { I::bulk::<W, A32>(cpu, sys, insn, most) } else { 0 };
+        if done > 0 {
+            return Ok(done);
+        }
+    }
+    I::run::<W, A32>(cpu, sys, insn)?;
+    Ok(1)
 }
 
 /// A register as an address or counter of the address size.
@@ -160,6 +188,15 @@ impl Iteration for Movs {
         advance::<W, A32>(cpu, EDI);
         Ok(())
     }
+
+    fn bulk<W: Word, const A32: bool>(
+        cpu: &mut Cpu,
+        sys: &mut System,
+        insn: &Insn,
+        most: u32,
+    ) -> u32 {
+        bulk::copy::<W, A32>(cpu, sys, insn, most)
+    }
 }
 
 impl Iteration for Stos {
@@ -172,6 +209,10 @@ impl Iteration for Stos {
         store::<W, A32>(cpu, sys, cpu.reg::<W>(0))?;
         advance::<W, A32>(cpu, EDI);
         Ok(())
+    }
+
+    fn bulk<W: Word, const A32: bool>(cpu: &mut Cpu, sys: &mut System, _: &Insn, most: u32) -> u32 {
+        bulk::fill::<W, A32>(cpu, sys, most)
     }
 }
 
