@@ -17,9 +17,11 @@ impl Cpu {
             self.state.rip = ip;
         }
         self.attention = true;
-        // All fault-class exceptions push RF set, so that the instruction can be restarted
-        // past its breakpoint (SDM 3B 17.3.1.1).
-        if fault.vector != Vector::Debug || self.state.pending_debug == 0 {
+        self.state.repeat_flags = None;
+        // All fault-class exceptions but an instruction breakpoint itself push RF set, so that
+        // the instruction can be restarted past its breakpoint (SDM 3B 17.3.1.1).
+        let breakpoint = matches!(self.cause, Cause::Debug { dr6 } if dr6 & 0xF != 0);
+        if fault.vector != Vector::Debug || !breakpoint {
             self.state.set_flag(Eflags::RF, true);
         }
         self.deliver_fault(sys, fault, Class::Benign, None);
@@ -78,6 +80,7 @@ impl Cpu {
     /// Delivers an interrupt or NMI; wakes from HLT.
     pub(crate) fn deliver_interrupt(&mut self, sys: &mut System, vector: u8, source: Source) {
         self.state.activity = Activity::Running;
+        self.state.repeat_flags = None;
         self.chain.clear();
         match interrupt(self, sys, vector, source, None) {
             Ok(()) => self.steps += 1,
@@ -93,6 +96,7 @@ impl Cpu {
         let bits = std::mem::take(&mut self.state.pending_debug);
         self.report_debug(bits);
         self.state.activity = Activity::Running;
+        self.state.repeat_flags = None;
         self.deliver_fault(sys, Fault::plain(Vector::Debug), Class::Benign, None);
     }
 

@@ -118,6 +118,9 @@ pub struct State {
     pub nmi_pending: bool,
     /// DR6 bits of debug traps that wait for the instruction boundary.
     pub pending_debug: u32,
+    /// The status flags from before a repeated comparison that was stopped between two
+    /// iterations and goes on next: what they are again if it faults (SDM 2 REP).
+    pub repeat_flags: Option<Arith>,
 }
 
 impl State {
@@ -159,6 +162,7 @@ impl State {
             nmi_masked: false,
             nmi_pending: false,
             pending_debug: 0,
+            repeat_flags: None,
         }
     }
 

@@ -98,8 +98,15 @@ fn repeat<I: Iteration, W: Word, const A32: bool>(
     if address::<A32>(cpu, ECX) == 0 {
         return I::allowed::<W>(cpu, sys);
     }
+    let before = cpu.state.repeat_flags.take().unwrap_or(cpu.state.arith);
     loop {
-        let done = iterate::<I, W, A32>(cpu, sys, insn)?;
+        let done = match iterate::<I, W, A32>(cpu, sys, insn) {
+            Ok(done) => done,
+            Err(fault) => {
+                cpu.state.arith = before;
+                return Err(fault);
+            }
+        };
         let left = address::<A32>(cpu, ECX).wrapping_sub(done);
         set_address::<A32>(cpu, ECX, left);
         cpu.steps += u64::from(done) - 1;
@@ -109,6 +116,7 @@ fn repeat<I: Iteration, W: Word, const A32: bool>(
         }
         if cpu.steps + 1 >= cpu.budget_end || cpu.attention(sys) {
             cpu.state.rip = u64::from(cpu.start_ip(insn));
+            cpu.state.repeat_flags = I::COMPARES.then_some(before);
             break;
         }
         cpu.steps += 1;

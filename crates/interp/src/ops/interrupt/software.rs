@@ -74,7 +74,7 @@ fn to_8086_handler(cpu: &mut Cpu, sys: &mut System, vector: u8) -> Result<(), Fa
     let flags = if virtualized { virtual_flags(cpu) } else { cpu.state.eflags() };
     let stack = push_real_frame(cpu, sys, delivery, flags)?;
     let masked = if virtualized { Eflags::VIF } else { Eflags::IF };
-    clear_flags(cpu, Eflags::TF | Eflags::RF | Eflags::NT | masked);
+    clear_flags(cpu, Eflags::TF | Eflags::RF | masked);
     arrive(cpu, delivery, load::vm86((target >> 16) as u16), target & 0xFFFF, stack);
     Ok(())
 }

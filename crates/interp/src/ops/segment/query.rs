@@ -46,7 +46,7 @@ fn lar<W: Word>(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Faul
     needs_descriptors(cpu, insn)?;
     let found = visible(cpu, sys, insn)?.filter(|e| has_access_rights(e.descriptor.system()));
     if let Some(entry) = found {
-        let rights = (entry.descriptor.0 >> 32) as u32 & 0x00F0_FF00;
+        let rights = (entry.descriptor.0 >> 32) as u32 & 0x00FF_FF00;
         cpu.set_reg::<W>(insn.reg, W::trunc(rights));
     }
     set_zf(cpu, found.is_some());
