@@ -86,12 +86,14 @@ fn memory(cpu: &mut Cpu, sys: &mut System, insn: &Insn, call: bool) -> Result<()
         return Err(cpu.undefined(insn, OpcodeCheck::Undefined));
     }
     let (at, wide) = (cpu.ea(insn), insn.op32());
-    let (offset, size) = if wide {
-        (cpu.read::<u32>(sys, insn.seg, at)?, 4)
-    } else {
-        (u32::from(cpu.read::<u16>(sys, insn.seg, at)?), 2)
-    };
+    // Processors read the selector first: its fault comes before the offset's.
+    let size = if wide { 4 } else { 2 };
     let selector = Selector(cpu.read::<u16>(sys, insn.seg, at.wrapping_add(size))?);
+    let offset = if wide {
+        cpu.read::<u32>(sys, insn.seg, at)?
+    } else {
+        u32::from(cpu.read::<u16>(sys, insn.seg, at)?)
+    };
     let from = place(cpu, insn);
     transfer(cpu, sys, Far { call, wide, selector, offset, from })
 }
@@ -153,12 +155,15 @@ fn to_code(cpu: &mut Cpu, sys: &mut System, far: Far, mut entry: Entry) -> Resul
     if far.call {
         stack.room(cpu, 2)?;
     }
-    within(cpu, &entry, far.offset, who)?;
-    let mut segment = entry.accessed(cpu, sys)?;
     if far.call {
+        // As on processors, what is pushed stays in memory even if the offset is then refused.
         let eip = cpu.state.eip();
         stack.push(cpu, sys, u32::from(far.from.cs.0))?;
         stack.push(cpu, sys, eip)?;
+    }
+    within(cpu, &entry, far.offset, who)?;
+    let mut segment = entry.accessed(cpu, sys)?;
+    if far.call {
         stack.enter(cpu);
     }
     segment.selector = far.selector.with_rpl(cpl);

@@ -6,6 +6,8 @@
 
 mod gate;
 mod software;
+#[cfg(test)]
+mod tests;
 
 use super::far::stack::NewStack;
 use super::far::{Crossing, enter};

@@ -72,6 +72,7 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
 
 fn top(cpu: &mut Cpu, sys: &mut System, wide: bool, from: Place) -> Result<Top, Fault> {
     let mut pops = Popper::new(cpu, wide);
+    pops.probe(cpu, sys, 2)?;
     let eip = pops.next(cpu, sys)?;
     let cs = pops.selector(cpu, sys)?;
     let eflags = pops.next(cpu, sys)?;
@@ -155,7 +156,7 @@ fn to_vm86(cpu: &mut Cpu, sys: &mut System, mut top: Top) -> Result<(), Fault> {
 
 /// NT is set: back to the task named by the back link.
 fn to_caller(cpu: &mut Cpu, sys: &mut System, from: Place) -> Result<(), Fault> {
-    let at = cpu.state.tr.base + u64::from(tss32::LINK);
+    let at = cpu.state.tr.base.wrapping_add(u64::from(tss32::LINK));
     let selector = Selector(cpu.read_system::<u16>(sys, at)?);
     let via = TaskVia::Iret;
     task::switch_from(cpu, sys, task::Request { selector, via, error_code: None, ext: 0, from })

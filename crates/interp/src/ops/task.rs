@@ -148,7 +148,7 @@ fn leave(cpu: &mut Cpu, sys: &mut System, ask: &Request, old: &Segment) -> Resul
 
 /// Makes the old task available again: JMP and IRET leave it for good.
 fn release(cpu: &mut Cpu, sys: &mut System, old: &Segment) -> Result<(), Fault> {
-    let at = cpu.state.gdtr.base + u64::from(old.selector.offset()) + 5;
+    let at = cpu.state.gdtr.base.wrapping_add(u64::from(old.selector.offset()) + 5);
     let access = cpu.read_system::<u8>(sys, at)?;
     cpu.write_system::<u8>(sys, at, access & !(BUSY as u8))
 }

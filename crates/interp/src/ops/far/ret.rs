@@ -29,6 +29,7 @@ pub(super) fn retf(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), F
     // Without the operand, `imm` is zero.
     let drop = insn.imm & 0xFFFF;
     let mut pops = Popper::new(cpu, insn.op32());
+    pops.probe(cpu, sys, 1)?;
     let eip = pops.next(cpu, sys)?;
     let cs = pops.selector(cpu, sys)?;
     if !cpu.state.uses_descriptors() {
@@ -43,6 +44,13 @@ pub(super) fn retf(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), F
         let crossing = Crossing { frame: pops.frame, ..Crossing::new(Via::FarReturn, from) };
         crossing.tell(cpu);
         return Ok(());
+    }
+    let mut outer = pops;
+    outer.skip(drop);
+    if cs.rpl() != cpu.state.cpl {
+        // Processors read the outer stack's SS:ESP before they look at the code segment.
+        outer.probe(cpu, sys, 1)?;
+        outer.probe(cpu, sys, 0)?;
     }
     let back = Return { entry: checked_code(cpu, sys, cs)?, eip };
     pops.skip(drop);

@@ -134,10 +134,10 @@ fn tss_stack(
     }
     let at = tr.base.wrapping_add(u64::from(offset));
     let (esp, ss) = if wide {
-        (cpu.read_system::<u32>(sys, at)?, cpu.read_system::<u16>(sys, at + 4)?)
+        (cpu.read_system::<u32>(sys, at)?, cpu.read_system::<u16>(sys, at.wrapping_add(4))?)
     } else {
         let sp = cpu.read_system::<u16>(sys, at)?;
-        (u32::from(sp), cpu.read_system::<u16>(sys, at + 2)?)
+        (u32::from(sp), cpu.read_system::<u16>(sys, at.wrapping_add(2))?)
     };
     let from = StackFrom::Tss { selector: tr.selector, base: LinAddr(tr.base), offset };
     Ok((Selector(ss), esp, from))
@@ -174,6 +174,14 @@ impl Popper {
     /// The next word as a selector.
     pub fn selector(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<Selector, Fault> {
         Ok(Selector(self.next(cpu, sys)? as u16))
+    }
+
+    /// Faults as reading the word behind `words` others would. Processors read the last word
+    /// of a frame first.
+    pub fn probe(&self, cpu: &mut Cpu, sys: &mut System, words: u32) -> Result<(), Fault> {
+        let mut last = *self;
+        last.skip(words * u32::from(self.size));
+        last.next(cpu, sys).map(|_| ())
     }
 
     /// Passes over bytes.

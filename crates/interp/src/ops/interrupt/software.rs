@@ -54,12 +54,12 @@ fn redirected(cpu: &mut Cpu, sys: &mut System, vector: u8) -> Result<bool, Fault
     if !tr.has(attr::P) || !tss_is_32bit(cpu) || tr.limit < tss32::MIN_LIMIT {
         return Ok(false);
     }
-    let map = cpu.read_system::<u16>(sys, tr.base + u64::from(tss32::IO_MAP))?;
+    let map = cpu.read_system::<u16>(sys, tr.base.wrapping_add(u64::from(tss32::IO_MAP)))?;
     let offset = u32::from(map).wrapping_sub(32).wrapping_add(u32::from(vector) / 8);
     if offset > tr.limit {
         return Ok(false);
     }
-    let byte = cpu.read_system::<u8>(sys, tr.base + u64::from(offset))?;
+    let byte = cpu.read_system::<u8>(sys, tr.base.wrapping_add(u64::from(offset)))?;
     Ok(byte >> (vector & 7) & 1 == 0)
 }
 
@@ -106,13 +106,17 @@ fn bound<W: Word>(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fa
         return Err(cpu.undefined(insn, OpcodeCheck::Undefined));
     }
     let at = cpu.ea(insn);
-    let low = signed(cpu.read::<W>(sys, insn.seg, at)?);
-    let high = signed(cpu.read::<W>(sys, insn.seg, at.wrapping_add(W::BYTES))?);
     let index = signed(cpu.reg::<W>(insn.reg));
+    let low = signed(cpu.read::<W>(sys, insn.seg, at)?);
+    // An index below the lower bound is told before a fault on the upper one.
+    let high = if index < low {
+        low
+    } else {
+        signed(cpu.read::<W>(sys, insn.seg, at.wrapping_add(W::BYTES))?)
+    };
     if index < low || index > high {
-        return Err(
-            cpu.raise_plain(Vector::BoundRange, Cause::Bound { index, bounds: (low, high) })
-        );
+        let cause = Cause::Bound { index, bounds: (low, high) };
+        return Err(cpu.raise_plain(Vector::BoundRange, cause));
     }
     Ok(())
 }

@@ -109,11 +109,12 @@ fn verw(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
 fn arpl(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     needs_descriptors(cpu, insn)?;
     let rpl = Selector(cpu.reg::<u16>(insn.reg)).rpl();
-    let raised = cpu.modify_rm::<u16, bool>(sys, insn, |old| {
-        let selector = Selector(old);
-        let raise = selector.rpl() < rpl;
-        (raise.then(|| selector.with_rpl(rpl).0), raise)
-    })?;
+    // Written only if it changes: a read-only operand that is high enough does no harm.
+    let selector = Selector(cpu.read_rm::<u16>(sys, insn)?);
+    let raised = selector.rpl() < rpl;
+    if raised {
+        cpu.write_rm::<u16>(sys, insn, selector.with_rpl(rpl).0)?;
+    }
     set_zf(cpu, raised);
     Ok(())
 }

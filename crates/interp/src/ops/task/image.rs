@@ -33,7 +33,8 @@ impl Image {
     }
 
     fn load32(cpu: &mut Cpu, sys: &mut System, base: u64) -> Result<Self, Fault> {
-        let mut field = |offset: u32| cpu.read_system::<u32>(sys, base + u64::from(offset));
+        let mut field =
+            |offset: u32| cpu.read_system::<u32>(sys, base.wrapping_add(u64::from(offset)));
         let mut gpr = [0; 8];
         for (n, slot) in (0..).zip(&mut gpr) {
             *slot = field(tss32::EAX + 4 * n)?;
@@ -56,7 +57,8 @@ impl Image {
 
     /// A 16-bit TSS: no FS and GS, and the upper halves of registers come out as ones.
     fn load16(cpu: &mut Cpu, sys: &mut System, base: u64) -> Result<Self, Fault> {
-        let mut field = |offset: u32| cpu.read_system::<u16>(sys, base + u64::from(offset));
+        let mut field =
+            |offset: u32| cpu.read_system::<u16>(sys, base.wrapping_add(u64::from(offset)));
         let mut gpr = [0; 8];
         for (n, slot) in (0..).zip(&mut gpr) {
             *slot = 0xFFFF_0000 | u32::from(field(tss16::AX + 2 * n)?);
@@ -91,8 +93,9 @@ pub(super) fn save(
     let selectors = SegReg::ALL.map(|reg| u32::from(cpu.state.segment(reg).selector.0));
     let eip = cpu.state.eip();
     if wide {
-        let mut put =
-            |offset: u32, v: u32| cpu.write_system::<u32>(sys, base + u64::from(offset), v);
+        let mut put = |offset: u32, v: u32| {
+            cpu.write_system::<u32>(sys, base.wrapping_add(u64::from(offset)), v)
+        };
         // Selector fields are 16 bits in 32; the rest is reserved.
         for (n, selector) in (0..).zip(selectors) {
             put(tss32::ES + 4 * n, selector)?;
@@ -104,8 +107,9 @@ pub(super) fn save(
         }
         return Ok(());
     }
-    let mut put =
-        |offset: u32, v: u32| cpu.write_system::<u16>(sys, base + u64::from(offset), v as u16);
+    let mut put = |offset: u32, v: u32| {
+        cpu.write_system::<u16>(sys, base.wrapping_add(u64::from(offset)), v as u16)
+    };
     for (n, selector) in (0..).zip(selectors).take(4) {
         put(tss16::ES + 2 * n, selector)?;
     }
