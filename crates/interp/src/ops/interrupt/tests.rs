@@ -5,10 +5,12 @@ use crate::cpu::Cpu;
 use bus::{Bus, System};
 use mem::Memory;
 use x86::cause::{Check, Origin};
-use x86::event::{Mode, Source, StackFrom, Transfer, Via};
+use x86::event::{Mode, Source, StackFrom, TaskVia, Transfer, Via};
 use x86::segment::{TableReg, system_type};
 use x86::state::gpr::ESP;
-use x86::{Cause, Cr0, Descriptor, Event, Fault, LinAddr, PhysAddr, SegReg, Segment, Selector};
+use x86::{
+    Cause, Cr0, Descriptor, Eflags, Event, Fault, LinAddr, PhysAddr, SegReg, Segment, Selector,
+};
 
 const GDT: u64 = 0x1000;
 const IDT: u64 = 0x2000;
@@ -121,6 +123,32 @@ fn a_real_mode_interrupt_tells_its_three_words() {
     let t = m.transfer();
     assert_eq!((t.to.mode, t.to.cs.0, t.to.eip, t.to.esp), (Mode::Real, 0x5000, 0x1234, 0x7FFA));
     assert_eq!((t.frame.words(), t.frame.size), (&[2, 0, 0x102][..], 2));
+}
+
+#[test]
+fn a_real_mode_interrupt_clears_if_tf_and_ac() {
+    let mut m = Machine::real();
+    m.cpu.state.set_flag(Eflags::IF | Eflags::TF | Eflags::AC, true);
+    m.run(&[0xCD, 0x21], false).expect("delivered");
+    assert_eq!(m.cpu.state.eflags(), Eflags::FIXED);
+    assert_eq!(m.transfer().frame.words()[0], 0x302);
+}
+
+#[test]
+fn a_task_switch_into_an_eip_beyond_its_code_is_the_new_tasks_fault() {
+    let mut m = Machine::user();
+    m.cpu.state.gdtr.limit = 8 * 8 - 1;
+    // The TSS of the new task, and a code segment of one byte.
+    m.poke(GDT + 8 * 6, &0x0000_8900_4000_0067_u64.to_le_bytes());
+    m.poke(GDT + 8 * 7, &0x0040_9B00_0000_0000_u64.to_le_bytes());
+    m.poke(0x4000 + 0x20, &0x1234_u32.to_le_bytes());
+    m.poke(0x4000 + 0x4C, &0x38_u32.to_le_bytes());
+    m.poke(0x4000 + 0x50, &0x10_u32.to_le_bytes());
+    let switched =
+        crate::ops::task::switch(&mut m.cpu, &mut m.sys, Selector(0x30), TaskVia::Jump, None);
+    assert_eq!(switched, Err(Fault::gp(0)));
+    assert_eq!((m.cpu.state.tr.selector.0, m.cpu.state.eip()), (0x30, 0x1234));
+    assert!(m.cpu.keep_rip);
 }
 
 #[test]
