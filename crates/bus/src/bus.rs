@@ -210,8 +210,11 @@ impl Bus {
             NOBODY => {}
             INTC => {
                 if let Some(d) = self.intc.as_mut() {
+                    let before = d.pending();
                     d.write(u64::from(port), value, &mut io);
-                    self.signals.attend();
+                    if d.pending() != before {
+                        self.signals.attend();
+                    }
                 }
             }
             n => self.devices[usize::from(n)].write(u64::from(port), value, &mut io),

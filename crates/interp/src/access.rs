@@ -131,7 +131,7 @@ impl Cpu {
     }
 
     /// Type and limit checks of an access (SDM 3A 5.3, 5.5).
-    fn check_segment(
+    pub(crate) fn check_segment(
         &mut self,
         seg: SegReg,
         off: u32,
@@ -322,8 +322,13 @@ impl Cpu {
         lin: u64,
         value: W,
     ) -> Result<(), Fault> {
+        let lin = lin & 0xFFFF_FFFF;
+        if let Some(at) = self.mmu.view().write(lin, W::BYTES, false) {
+            store(sys, at, value);
+            return Ok(());
+        }
         let access = Access { kind: AccessKind::Write, user: false, implicit: true };
-        self.store_linear(sys, lin & 0xFFFF_FFFF, W::BYTES, value.zx(), access)
+        self.store_linear(sys, lin, W::BYTES, value.zx(), access)
     }
 
     /// Reads eight bytes of a system structure.
@@ -350,6 +355,10 @@ impl Cpu {
             return Err(self.raise(Fault::ss(0), cause));
         }
         let lin = u64::from((segment.base as u32).wrapping_add(off));
+        if let Some(at) = self.mmu.view().write(lin, W::BYTES, user) {
+            store(sys, at, value);
+            return Ok(());
+        }
         let access = Access { kind: AccessKind::Write, user, implicit: false };
         self.store_linear(sys, lin, W::BYTES, value.zx(), access)
     }

@@ -143,6 +143,9 @@ impl Cpu {
 
     fn derive_breakpoints(&mut self) {
         let dr7 = self.state.dr[7];
+        if dr7 & 0xFF == 0 && !self.code_breakpoints && !self.data_breakpoints {
+            return;
+        }
         let mut pages = [None; 8];
         self.code_breakpoints = false;
         self.data_breakpoints = false;

@@ -2,7 +2,7 @@
 //! memory's arena, one for each privilege. A view of the set, never part of the state.
 
 /// Entries for each privilege.
-const SIZE: usize = 512;
+const SIZE: usize = 2048;
 
 /// A tag that no page has.
 const NONE: u64 = 1;
