@@ -156,6 +156,13 @@ impl Frame {
             self.count += 1;
         }
     }
+    /// The same words the other way round: those of a pop, which meets the last one first.
+    #[must_use]
+    pub fn reversed(mut self) -> Self {
+        let count = self.words().len();
+        self.words[..count].reverse();
+        self
+    }
     /// The words.
     #[must_use]
     pub fn words(&self) -> &[u32] {
