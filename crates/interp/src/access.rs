@@ -131,7 +131,7 @@ impl Cpu {
     }
 
     /// Type and limit checks of an access (SDM 3A 5.3, 5.5).
-    pub(crate) fn check_segment(
+    fn check_segment(
         &mut self,
         seg: SegReg,
         off: u32,
@@ -358,6 +358,9 @@ impl Cpu {
         if let Some(at) = self.mmu.view().write(lin, W::BYTES, user) {
             store(sys, at, value);
             return Ok(());
+        }
+        if user {
+            self.check_alignment(lin, W::BYTES)?;
         }
         let access = Access { kind: AccessKind::Write, user, implicit: false };
         self.store_linear(sys, lin, W::BYTES, value.zx(), access)

@@ -7,8 +7,8 @@ pub(super) mod ret;
 pub(super) mod stack;
 
 use super::Handler;
-use super::segment::load;
 use super::segment::table::{self, Entry, Who};
+use super::segment::{load, read_far_pointer};
 use super::task;
 use crate::cpu::Cpu;
 use bus::System;
@@ -85,14 +85,12 @@ fn memory(cpu: &mut Cpu, sys: &mut System, insn: &Insn, call: bool) -> Result<()
     if !insn.is_mem() {
         return Err(cpu.undefined(insn, OpcodeCheck::Undefined));
     }
-    let (at, wide) = (cpu.ea(insn), insn.op32());
-    // Processors read the selector first: its fault comes before the offset's.
-    let size = if wide { 4 } else { 2 };
-    let selector = Selector(cpu.read::<u16>(sys, insn.seg, at.wrapping_add(size))?);
-    let offset = if wide {
-        cpu.read::<u32>(sys, insn.seg, at)?
+    let wide = insn.op32();
+    let (offset, selector) = if wide {
+        read_far_pointer::<u32>(cpu, sys, insn)?
     } else {
-        u32::from(cpu.read::<u16>(sys, insn.seg, at)?)
+        let (offset, selector) = read_far_pointer::<u16>(cpu, sys, insn)?;
+        (u32::from(offset), selector)
     };
     let from = place(cpu, insn);
     transfer(cpu, sys, Far { call, wide, selector, offset, from })
@@ -152,9 +150,6 @@ fn to_code(cpu: &mut Cpu, sys: &mut System, far: Far, mut entry: Entry) -> Resul
     }
     entry.present(cpu, who)?;
     let mut stack = NewStack::current(cpu, far.wide, 0);
-    if far.call {
-        stack.room(cpu, 2)?;
-    }
     if far.call {
         // As on processors, what is pushed stays in memory even if the offset is then refused.
         let eip = cpu.state.eip();
@@ -228,7 +223,7 @@ pub(super) struct Crossing {
     pub code: Option<Descriptor>,
     /// Where the stack came from.
     pub stack: StackFrom,
-    /// What was pushed or popped.
+    /// What was pushed or popped, in the order in which that happened.
     pub frame: Frame,
 }
 
@@ -245,6 +240,8 @@ impl Crossing {
         }
         let to = cpu.state.place();
         let Crossing { via, from, gate, code, stack, frame } = self;
+        let is_pop = matches!(via, Via::Iret | Via::FarReturn);
+        let frame = if is_pop { frame.reversed() } else { frame };
         cpu.emit(Event::Transfer(Transfer { via, from, to, gate, code, stack, frame }));
     }
 }

@@ -138,11 +138,23 @@ fn far_pointer<W: Word, const S: usize>(
         return Err(cpu.undefined(insn, OpcodeCheck::Undefined));
     }
     let reg = SegReg::ALL[S];
-    let at = cpu.ea(insn);
-    let offset = cpu.read::<W>(sys, insn.seg, at)?;
-    let selector = cpu.read::<u16>(sys, insn.seg, at.wrapping_add(W::BYTES))?;
-    let segment = load::checked(cpu, sys, reg, Selector(selector))?;
+    let (offset, selector) = read_far_pointer::<W>(cpu, sys, insn)?;
+    let segment = load::checked(cpu, sys, reg, selector)?;
     cpu.set_segment(reg, segment);
     cpu.set_reg::<W>(insn.reg, offset);
     Ok(())
+}
+
+/// Reads a far pointer. With 16-bit addresses the selector of one at the end of 64 KiB lies at 0.
+pub(super) fn read_far_pointer<W: Word>(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    insn: &Insn,
+) -> Result<(W, Selector), Fault> {
+    let at = cpu.ea(insn);
+    let behind = at.wrapping_add(W::BYTES);
+    let behind = if insn.has(Insn::ADDR32) { behind } else { behind & 0xFFFF };
+    let offset = cpu.read::<W>(sys, insn.seg, at)?;
+    let selector = cpu.read::<u16>(sys, insn.seg, behind)?;
+    Ok((offset, Selector(selector)))
 }

@@ -106,14 +106,11 @@ fn bound<W: Word>(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fa
         return Err(cpu.undefined(insn, OpcodeCheck::Undefined));
     }
     let at = cpu.ea(insn);
-    let index = signed(cpu.reg::<W>(insn.reg));
+    let above = at.wrapping_add(W::BYTES);
+    let above = if insn.has(Insn::ADDR32) { above } else { above & 0xFFFF };
     let low = signed(cpu.read::<W>(sys, insn.seg, at)?);
-    // An index below the lower bound is told before a fault on the upper one.
-    let high = if index < low {
-        low
-    } else {
-        signed(cpu.read::<W>(sys, insn.seg, at.wrapping_add(W::BYTES))?)
-    };
+    let high = signed(cpu.read::<W>(sys, insn.seg, above)?);
+    let index = signed(cpu.reg::<W>(insn.reg));
     if index < low || index > high {
         let cause = Cause::Bound { index, bounds: (low, high) };
         return Err(cpu.raise_plain(Vector::BoundRange, cause));
