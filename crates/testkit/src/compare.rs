@@ -22,7 +22,10 @@ pub fn differences(case: &Case, expected: &Outcome, actual: &Outcome) -> Vec<Str
         differ(&mut found, name, *want, got);
     }
     for (name, (want, got)) in SREG_NAMES.iter().zip(expected.sel.iter().zip(actual.sel)) {
-        differ(&mut found, name, u32::from(*want), u32::from(got));
+        // The kernel's IRET turns every null selector into 0, so its RPL isn't recorded.
+        if *name == "ss" || *name == "cs" || *want > 3 || got > 3 {
+            differ(&mut found, name, u32::from(*want), u32::from(got));
+        }
     }
     differ(&mut found, "eip", expected.eip, actual.eip);
     if (expected.eflags ^ actual.eflags) & !undefined_flags(case, expected) != 0 {

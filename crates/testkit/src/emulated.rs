@@ -190,6 +190,8 @@ impl Engine for Emulated {
     fn run(&mut self, case: &Case) -> Outcome {
         self.load(case);
         for _ in 0..MAX_STEPS {
+            // On silicon a trap comes between two iterations.
+            self.cpu.state.repeat_flags = None;
             self.interp.run(&mut self.cpu, &mut self.system, 1);
             let again = self.cpu.state.eip() == case.eip && self.cpu.state.cpl == 3;
             if case.stop != Stop::Through || !again {

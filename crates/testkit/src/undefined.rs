@@ -30,6 +30,9 @@ pub fn open(case: &Case) -> Option<&'static str> {
         Mnemonic::Mov if control && insn.has_lock_prefix() => {
             Some("LOCK MOV CR names CR8 where the processor reports AltMovCr8; ours doesn't")
         }
+        Mnemonic::Verr | Mnemonic::Verw if insn.has_lock_prefix() => {
+            Some("LOCK before VERR or VERW is #UD (SDM 2A, LOCK); the recording processor runs it")
+        }
         _ => None,
     }
 }
