@@ -13,8 +13,6 @@ use x86::event::{Event, Mode, Place, Wanted};
 
 /// The port of the debug console.
 const CONSOLE: u16 = 0xE9;
-/// Where the BIOS puts a boot sector.
-const BOOT_SECTOR: u64 = 0x7C00;
 /// The real-mode segment of the BIOS.
 const BIOS: u16 = 0xF000;
 /// The tour is over in a fraction of this.
@@ -48,7 +46,7 @@ pub fn run() -> Result<ExitCode, Failure> {
 /// Tells the tour.
 struct Guide {
     console: Console,
-    /// The boot sector has got control.
+    /// The kernel has said its first word; how it got into memory is no part of the walk.
     begun: bool,
     /// What the guest has said of its current line.
     line: Vec<u8>,
@@ -61,7 +59,6 @@ impl Guide {
     }
 
     fn tell(&mut self, record: &Record) -> Result<(), Failure> {
-        self.begun |= arrives(&record.event).is_some_and(|to| linear(to) == BOOT_SECTOR);
         match &record.event {
             Event::Io { port: CONSOLE, write: true, value, .. } => self.word(*value as u8),
             event if self.begun && !is_of_the_bios(event) => self.crossing(record),
@@ -71,6 +68,7 @@ impl Guide {
 
     /// A character of the guest.
     fn word(&mut self, byte: u8) -> Result<(), Failure> {
+        self.begun = true;
         if byte != b'\n' {
             self.line.push(byte);
             return Ok(());
@@ -103,18 +101,6 @@ impl Guide {
             Style::Ours,
         )
     }
-}
-
-/// Where a transfer leads.
-fn arrives(event: &Event) -> Option<&Place> {
-    match event {
-        Event::Transfer(transfer) => Some(&transfer.to),
-        _ => None,
-    }
-}
-
-fn linear(at: &Place) -> u64 {
-    (u64::from(at.cs.0) << 4) + u64::from(at.eip)
 }
 
 /// True for what the BIOS does for the guest: its services and the timer's ticks.
