@@ -174,17 +174,18 @@ fn lockstep_stops_at_a_difference_and_says_what_differs() {
 
 #[test]
 fn lockstep_finds_the_very_instruction() {
-    // In one of the two machines `adc dx,3` adds 4.
+    // In one of the two machines `imul dx,bx,77` multiplies by 78; DX goes into the next round.
     let mut m = lockstep(MIXED);
-    m.system_mut().mem.load_rom(PhysAddr(0xF_0035), &[4]);
+    assert_eq!(MIXED[0x36..0x39], [0x6B, 0xD3, 77]);
+    m.system_mut().mem.load_rom(PhysAddr(0xF_0038), &[78]);
     let StopReason::Diverged(found) = advance(&mut m, Until::step(100_000)) else {
         panic!("the difference went unseen");
     };
     assert!(found.is_exact && found.step == found.equal_at + 1, "{found}");
     let names: Vec<_> = found.differences.iter().map(|(name, ..)| name.as_str()).collect();
     assert!(names.starts_with(&["EDX"]), "{found}");
-    // The far jump, thirteen instructions, REP MOVSB of 37 bytes, ADD; then ADC.
-    assert_eq!(found.step, 1 + 13 + 37 + 1 + 1);
+    // The far jump, thirteen instructions, REP MOVSB of 37 bytes, ADD, ADC; then IMUL.
+    assert_eq!(found.step, 1 + 13 + 37 + 2 + 1);
 }
 
 #[test]
