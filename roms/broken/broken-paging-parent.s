@@ -7,6 +7,8 @@
     PAGE_TABLES
     mov     dword ptr [DIRECTORY + 512 * 4], TABLE_HIGH + 3
     PAGING
+    mov     ax, DATA3
+    mov     ds, ax
     RING3   user
 user:
     mov     eax, [0x80000000]
