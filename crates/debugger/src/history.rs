@@ -5,12 +5,14 @@ use crate::scene::Link;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use x86::Cause;
-use x86::event::{Event, Place, Record, Source, Transfer, Via, Wanted};
+use x86::event::{Event, Mode, Place, Record, Source, Transfer, Via, Wanted};
 
 /// Crossings kept for reports.
 const CROSSINGS: usize = 32;
 /// Deliveries kept to find mistakes in handlers.
 const DELIVERIES: usize = 64;
+/// The BIOS's service that boots a disk. It isn't meant to return.
+const BOOTSTRAP: u8 = 0x19;
 
 /// An interrupt or exception that reached its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +61,12 @@ impl History {
         }
         keep(&mut self.crossings, *record, CROSSINGS);
         let Event::Transfer(t) = &record.event else { return };
+        if t.to.mode == Mode::Protected {
+            // From here no IRET finds back into a frame of real mode.
+            self.deliveries.retain(|d| d.to.mode != Mode::Real);
+        }
         match t.via {
+            Via::Interrupt { vector: BOOTSTRAP, .. } if t.to.mode == Mode::Real => {}
             Via::Interrupt { vector, source, error_code } => {
                 let (from, to, step) = (t.from, t.to, record.step);
                 let raised = self.fault.take().filter(|f| f.fault.vector as u8 == vector);
@@ -165,6 +172,32 @@ mod tests {
         assert_eq!(h.open_delivery().map(|d| d.why), Some(why));
         h.observe(&delivered(11, 13, Some(0)));
         assert_eq!(h.open_delivery().map(|d| d.why), Some(Cause::None));
+    }
+
+    /// The same in real mode.
+    fn real(step: u64, vector: u8) -> Record {
+        let mut record = delivered(step, vector, None);
+        if let Event::Transfer(t) = &mut record.event {
+            (t.from.mode, t.to.mode) = (Mode::Real, Mode::Real);
+        }
+        record
+    }
+
+    #[test]
+    fn the_way_into_protected_mode_leaves_real_mode_handlers_behind() {
+        let mut h = History::new();
+        h.observe(&real(10, 0x13));
+        assert_eq!(h.open_delivery().map(|d| d.vector), Some(0x13));
+        h.observe(&iret(20, 0x7000));
+        assert_eq!(h.open_delivery(), None);
+    }
+
+    #[test]
+    fn the_bootstrap_isnt_a_handler_that_should_return() {
+        let mut h = History::new();
+        h.observe(&real(10, BOOTSTRAP));
+        assert_eq!(h.open_delivery(), None);
+        assert_eq!(h.crossings().count(), 1);
     }
 
     #[test]
