@@ -202,9 +202,11 @@ fn frame_rows(t: &Transfer) -> Vec<Row> {
     if pops(&t.via) {
         words.reverse();
     }
+    let dropped = dropped_parameters(t);
     let at = |index: u32| {
         let above = if pops(&t.via) { index } else { count - 1 - index };
-        bottom.wrapping_add(above * size)
+        let passed = if index < 2 { 0 } else { dropped };
+        bottom.wrapping_add(above * size).wrapping_add(passed)
     };
     words
         .iter()
@@ -223,6 +225,16 @@ fn frame_rows(t: &Transfer) -> Vec<Row> {
             ),
         })
         .collect()
+}
+
+/// The bytes of parameters between the return address and the outer stack's words. RETF drops as
+/// many from the outer stack, so that its pointer tells how many they were.
+fn dropped_parameters(t: &Transfer) -> u32 {
+    let outer = t.frame.words().iter().zip(frame_names(t)).find(|(_, name)| name.ends_with("SP"));
+    match (t.via, outer) {
+        (Via::FarReturn, Some((popped, _))) => t.to.esp.wrapping_sub(*popped) & 0xFFFF,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]

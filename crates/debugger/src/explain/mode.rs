@@ -38,12 +38,13 @@ pub fn no_far_jump(scene: &Scene<'_>) -> Option<Finding> {
     if let (Some(narrow), Some(wide)) =
         (crate::disasm::one(&bytes, false, at.eip), crate::disasm::one(&bytes, true, at.eip))
     {
-        finding = finding
-            .say(format!(
+        if narrow != wide {
+            finding = finding.say(format!(
                 "As 32-bit code the bytes at {} would read `{wide}`; the processor read `{narrow}`.",
                 words::place(&at)
-            ))
-            .show("bytes", words::hex(&bytes));
+            ));
+        }
+        finding = finding.show("bytes", words::hex(&bytes));
     }
     Some(finding)
 }
