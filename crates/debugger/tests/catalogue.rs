@@ -66,7 +66,7 @@ catalogue! {
     a_virtual_address_in_cr3: "broken-paging-cr3", Shutdown, "page-table-address",
         ["CR3 points to 0xC0003000, outside RAM: a virtual address?"];
     no_far_jump_after_pe: "broken-far-jump", Shutdown, "no-far-jump-after-pe",
-        ["CS still has its 16-bit cache", "As 32-bit code the bytes"];
+        ["CS still has its 16-bit cache", "0000, base 00000000, D=0 (16-bit)"];
     a_halt_with_interrupts_off: "broken-hlt", HaltedForEver, "hlt-with-if-0",
         ["nothing can wake this CPU but NMI or reset"];
     a_loop_with_interrupts_off: "broken-spin", Spinning, "spin-with-if-0",

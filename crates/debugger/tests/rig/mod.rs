@@ -100,13 +100,14 @@ fn explained(machine: &Machine, history: &History, ending: Ending) -> Run {
     Run { ending, explanation, summary: without_steps(&lines), text: text.join("\n") }
 }
 
-/// Replaces the number behind `step` and `After`.
+/// Replaces the number behind `step`, `After` and `after`.
 fn without_steps(lines: &[String]) -> String {
     let mut out = Vec::new();
     for line in lines {
         let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         for i in 1..words.len() {
-            if matches!(words[i - 1].as_str(), "step" | "After") {
+            let is_number = words[i].starts_with(|c: char| c.is_ascii_digit());
+            if is_number && matches!(words[i - 1].as_str(), "step" | "After" | "after") {
                 let tail = words[i].trim_start_matches(|c: char| c.is_ascii_digit()).to_owned();
                 words[i] = format!("N{tail}");
             }
