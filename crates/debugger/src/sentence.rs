@@ -163,7 +163,7 @@ pub fn selector_check(
         }
         Check::GatePrivilege => format!("has gate DPL {dpl}, below CPL {cpl} or its RPL"),
         Check::Rpl => {
-            format!("has RPL {}, which is wrong for DPL {dpl}, CPL {cpl}", selector.rpl())
+            format!("has RPL {}: a stack must have that of the ring that uses it", selector.rpl())
         }
         Check::TargetOffset => {
             format!("has limit {:#X}: the target lies beyond", descriptor.limit())
