@@ -129,7 +129,7 @@ pub fn decode(bytes: &[u8], bits32: bool) -> Result<Insn, Undecodable> {
 }
 
 /// Tells what ran out of bytes from what was never an instruction. The decoder calls an
-/// over-long instruction invalid; it is one that 14 bytes don't end either.
+/// over-long instruction invalid too.
 fn why(bytes: &[u8], bitness: u32, error: DecoderError) -> Undecodable {
     let whole = |bytes: &[u8]| {
         let mut decoder = Decoder::with_ip(bitness, bytes, 0, DecoderOptions::NO_INVALID_CHECK);
@@ -152,11 +152,23 @@ fn why(bytes: &[u8], bitness: u32, error: DecoderError) -> Undecodable {
     if ran_out { Undecodable::NeedMore } else { Undecodable::Undefined }
 }
 
+/// Would 15 bytes that aren't an instruction have needed more? Asked of the same bytes without a
+/// prefix that changes no length: one that comes twice, or one that isn't a size's.
 fn too_long(bytes: &[u8], bitness: u32) -> bool {
-    let Some(shorter) = bytes.get(..MAX_LEN - 1).filter(|_| bytes.len() == MAX_LEN) else {
+    if bytes.len() < MAX_LEN {
+        return false;
+    }
+    let prefixes = &bytes[..bytes.len() - opcode(bytes).len()];
+    let spare = |at: usize| {
+        !matches!(prefixes[at], 0x66 | 0x67) || prefixes[at + 1..].contains(&prefixes[at])
+    };
+    let Some(at) = (0..prefixes.len()).find(|at| spare(*at)) else {
         return false;
     };
-    let mut decoder = Decoder::with_ip(bitness, shorter, 0, DecoderOptions::NONE);
+    let mut shorter = [0; MAX_LEN - 1];
+    shorter[..at].copy_from_slice(&bytes[..at]);
+    shorter[at..].copy_from_slice(&bytes[at + 1..MAX_LEN]);
+    let mut decoder = Decoder::with_ip(bitness, &shorter, 0, DecoderOptions::NONE);
     let _ = decoder.decode();
     decoder.last_error() == DecoderError::NoMoreBytes
 }
@@ -362,5 +374,10 @@ mod tests {
         let mut bytes = [0x66; MAX_LEN];
         (bytes[5], bytes[13], bytes[14]) = (0xF0, 0x11, 0xFC);
         assert_eq!(decode(&bytes, true).unwrap_err(), Undecodable::Undefined);
+        // LFS from a register.
+        (bytes[5], bytes[12], bytes[13], bytes[14]) = (0x66, 0x0F, 0xB4, 0xCC);
+        assert_eq!(decode(&bytes, true).unwrap_err(), Undecodable::Undefined);
+        (bytes[13], bytes[14]) = (0xAF, 0x0D);
+        assert_eq!(decode(&bytes, true).unwrap_err(), Undecodable::NeedMore);
     }
 }
