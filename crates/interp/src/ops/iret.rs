@@ -59,6 +59,7 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     if wide && top.eflags & Eflags::VM.bits() != 0 && cpu.state.cpl == 0 {
         return to_vm86(cpu, sys, top);
     }
+    ret::probe_outer(cpu, sys, top.cs, &top.pops)?;
     let back = Return { entry: ret::checked_code(cpu, sys, top.cs)?, eip: top.eip };
     ret::finish(cpu, sys, back, top.pops, 0, Via::Iret, from, |cpu| {
         let mask = if wide { flags::WIDE | Eflags::RF } else { flags::LOW };

@@ -88,41 +88,28 @@ fn in_stack(cpu: &Cpu, offset: u32) -> u32 {
     if cpu.state.stack32() { offset } else { offset & 0xFFFF }
 }
 
-/// Checks that `count` slots below `top` can be written.
-fn probe_slots<W: Word>(
-    cpu: &mut Cpu,
-    sys: &mut System,
-    top: u32,
-    count: u32,
-) -> Result<(), Fault> {
-    for n in 1..=count {
-        let at = in_stack(cpu, top.wrapping_sub(n * W::BYTES));
-        cpu.probe_write(sys, SegReg::Ss, at, W::BYTES)?;
-    }
-    Ok(())
-}
-
+/// What was pushed before a fault stays in memory, as on processors; ESP doesn't move.
 fn pusha<W: Word>(cpu: &mut Cpu, sys: &mut System, _: &Insn) -> Result<(), Fault> {
-    probe_slots::<W>(cpu, sys, cpu.stack_ptr(), 8)?;
-    let esp = cpu.reg::<W>(ESP);
+    let before = cpu.reg32(ESP);
     for n in 0..8 {
-        let value = if n == ESP { esp } else { cpu.reg::<W>(n) };
-        cpu.push::<W>(sys, value)?;
-    }
-    Ok(())
-}
-
-/// The slot of ESP is skipped.
-fn popa<W: Word>(cpu: &mut Cpu, sys: &mut System, _: &Insn) -> Result<(), Fault> {
-    let top = cpu.stack_ptr();
-    let mut values = [W::default(); 8];
-    for (n, value) in (0u32..).zip(values.iter_mut().rev()) {
-        if n != 3 {
-            *value = cpu.read_stack::<W>(sys, in_stack(cpu, top.wrapping_add(n * W::BYTES)))?;
+        let value = W::trunc(if n == ESP { before } else { cpu.reg32(n) });
+        let pushed = cpu.push::<W>(sys, value);
+        if pushed.is_err() {
+            cpu.set_reg32(ESP, before);
+            return pushed;
         }
     }
-    for (n, value) in (0u8..).zip(values) {
+    Ok(())
+}
+
+/// The slot of ESP is skipped. What was popped before a fault stays, as on processors: with
+/// ESP where it was, popping again gives the same.
+fn popa<W: Word>(cpu: &mut Cpu, sys: &mut System, _: &Insn) -> Result<(), Fault> {
+    let top = cpu.stack_ptr();
+    for (slot, n) in (0u32..).zip((0..8).rev()) {
         if n != ESP {
+            let at = in_stack(cpu, top.wrapping_add(slot * W::BYTES));
+            let value = cpu.read_stack::<W>(sys, at)?;
             cpu.set_reg::<W>(n, value);
         }
     }

@@ -47,14 +47,24 @@ pub(super) fn retf(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), F
     }
     let mut outer = pops;
     outer.skip(drop);
-    if cs.rpl() != cpu.state.cpl {
-        // Processors read the outer stack's SS:ESP before they look at the code segment.
-        outer.probe(cpu, sys, 1)?;
-        outer.probe(cpu, sys, 0)?;
-    }
+    probe_outer(cpu, sys, cs, &outer)?;
     let back = Return { entry: checked_code(cpu, sys, cs)?, eip };
     pops.skip(drop);
     finish(cpu, sys, back, pops, drop, Via::FarReturn, from, |_| ())
+}
+
+/// Processors read the outer stack's SS:ESP before they look at the code segment.
+pub(in crate::ops) fn probe_outer(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    cs: Selector,
+    outer: &Popper,
+) -> Result<(), Fault> {
+    if cs.rpl() == cpu.state.cpl {
+        return Ok(());
+    }
+    outer.probe(cpu, sys, 1)?;
+    outer.probe(cpu, sys, 0)
 }
 
 /// The code segment of a return, with its checks.
