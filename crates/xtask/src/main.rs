@@ -4,6 +4,7 @@
 mod bochs;
 mod ci;
 mod guests;
+mod mutants;
 mod record;
 mod reference;
 mod repo;
@@ -35,6 +36,8 @@ enum Command {
     Roms(roms::Args),
     /// Run the self-checking programs on Debian's Bochs and compare the transcripts
     Reference(reference::Args),
+    /// Drop one check of the processor at a time: a self-checking program must notice each
+    Mutants(mutants::Args),
     /// Fetch the guests that aren't kept here, and boot them
     Guests(guests::Args),
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Roms(args) => roms::run(&args),
         Command::Reference(args) => reference::run(&args),
+        Command::Mutants(args) => mutants::run(&args),
         Command::Guests(args) => guests::run(&args),
     };
     match done {
