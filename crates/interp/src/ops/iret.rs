@@ -74,6 +74,7 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
 fn top(cpu: &mut Cpu, sys: &mut System, wide: bool, from: Place) -> Result<Top, Fault> {
     let mut pops = Popper::new(cpu, wide);
     pops.probe(cpu, sys, 2)?;
+    pops.probe(cpu, sys, 1)?;
     let eip = pops.next(cpu, sys)?;
     let cs = pops.selector(cpu, sys)?;
     let eflags = pops.next(cpu, sys)?;
