@@ -102,14 +102,14 @@ fn pusha<W: Word>(cpu: &mut Cpu, sys: &mut System, _: &Insn) -> Result<(), Fault
     Ok(())
 }
 
-/// The slot of ESP is skipped. What was popped before a fault stays, as on processors: with
+/// The slot of ESP is read like the others, for its faults, and dropped. What was popped before a fault stays, as on processors: with
 /// ESP where it was, popping again gives the same.
 fn popa<W: Word>(cpu: &mut Cpu, sys: &mut System, _: &Insn) -> Result<(), Fault> {
     let top = cpu.stack_ptr();
     for (slot, n) in (0u32..).zip((0..8).rev()) {
+        let at = in_stack(cpu, top.wrapping_add(slot * W::BYTES));
+        let value = cpu.read_stack::<W>(sys, at)?;
         if n != ESP {
-            let at = in_stack(cpu, top.wrapping_add(slot * W::BYTES));
-            let value = cpu.read_stack::<W>(sys, at)?;
             cpu.set_reg::<W>(n, value);
         }
     }
