@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod fonts;
 pub mod recipe;
 
 include!(concat!(env!("OUT_DIR"), "/all.rs"));
