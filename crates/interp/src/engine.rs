@@ -8,7 +8,7 @@ use crate::cpu::Cpu;
 use bus::System;
 use x86::event::{Source, Wanted};
 use x86::state::{Activity, Shadow};
-use x86::{Cr0, Efer, Eflags, Vector};
+use x86::{Efer, Eflags, Vector};
 
 /// How instructions are dispatched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +97,7 @@ impl Interp {
         if signals.take_attention() || signals.has_requests() || cpu.events.is_full() {
             return Next::Exit(Exit::Attention);
         }
-        let long = cpu.state.efer().contains(Efer::LME) && cpu.state.cr0().contains(Cr0::PG);
-        if long {
+        if cpu.state.efer().contains(Efer::LME) {
             return Next::Exit(Exit::LongMode);
         }
         if cpu.steps >= cpu.budget_end {

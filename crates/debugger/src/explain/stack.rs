@@ -46,6 +46,8 @@ pub fn no_tss_stack(scene: &Scene<'_>, link: &Link) -> Option<Finding> {
             let what = format!("TSS.SS{ring}");
             let headline = if check == Check::NullSelector {
                 format!("{what} is 0: the kernel stack was never set")
+            } else if scene.state.tr.selector.is_null() {
+                format!("no TSS was ever loaded, so ring {ring} has no stack: LTR is missing")
             } else {
                 let wrong = sentence::selector_check(check, selector, descriptor, table_limit, cpl);
                 format!("{what} = {:#06X} {wrong}", selector.0)

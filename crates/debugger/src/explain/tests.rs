@@ -129,6 +129,15 @@ fn row_5_no_kernel_stack_in_the_tss() {
 }
 
 #[test]
+fn row_5_junk_where_no_tss_was_loaded() {
+    let mut g = Guest::new(Ending::Shutdown);
+    g.in_ring_3();
+    g.fault(Fault::ts(0x2D8), bad_selector(0x2DB, 0, Check::BeyondTable, Origin::TssStack(0)));
+    let headline = explained(&g).finding.headline;
+    assert_eq!(headline, "no TSS was ever loaded, so ring 0 has no stack: LTR is missing");
+}
+
+#[test]
 fn row_5_esp0_that_points_to_nothing() {
     let mut g = Guest::new(Ending::Shutdown);
     g.in_ring_3();

@@ -12,7 +12,7 @@ use decode::{Code, Insn};
 use x86::cause::{OpcodeCheck, RegisterName};
 use x86::event::Wanted;
 use x86::paging::{PHYS_MASK, PteFlags};
-use x86::{Cause, Cr0, Cr4, Efer, Event, Fault, Intercept, PhysAddr};
+use x86::{Cause, Cr0, Cr4, Event, Fault, Intercept, PhysAddr};
 
 /// The bits of CR4 that exist here; CPUID announces the same. PCE has no CPUID bit.
 pub const CR4_VALID: Cr4 = Cr4::VME
@@ -108,12 +108,12 @@ fn bad_value(cpu: &mut Cpu, register: RegisterName, value: u64, bits: u64) -> Fa
 /// Writes CR0. Bits that don't exist are ignored, ET stays set.
 fn set_cr0(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(), Fault> {
     let new = Cr0::from_bits_truncate(value) | Cr0::ET;
-    let conflict = conflict_in_cr0(cpu, new);
+    let conflict = conflict_in_cr0(new);
     if !conflict.is_empty() {
         return Err(bad_value(cpu, RegisterName::Cr0, value, conflict.bits()));
     }
     let changed = new ^ cpu.state.cr0();
-    if uses_pdptes(cpu, new, cpu.state.cr4()) && changed.intersects(CR0_LOADS_PDPTES) {
+    if uses_pdptes(new, cpu.state.cr4()) && changed.intersects(CR0_LOADS_PDPTES) {
         cpu.load_pdptes(sys, cpu.state.cr3)?;
     }
     let old = std::mem::replace(&mut cpu.state.cr0, new.bits());
@@ -125,22 +125,17 @@ fn set_cr0(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(
     Ok(())
 }
 
-/// PAE paging. Not where LME is set: CR3 then names the tables of 64-bit mode, whose entries
-/// would make bad PDPTEs, and the engine reports a 64-bit guest once PG is set.
-fn uses_pdptes(cpu: &Cpu, cr0: Cr0, cr4: Cr4) -> bool {
-    let long = cpu.state.efer().contains(Efer::LME);
-    cr0.contains(Cr0::PG) && cr4.contains(Cr4::PAE) && !long
+/// PAE paging.
+fn uses_pdptes(cr0: Cr0, cr4: Cr4) -> bool {
+    cr0.contains(Cr0::PG) && cr4.contains(Cr4::PAE)
 }
 
 /// The bits that contradict each other (SDM 2 MOV to control registers).
-fn conflict_in_cr0(cpu: &Cpu, new: Cr0) -> Cr0 {
-    let long = cpu.state.efer().contains(Efer::LME) && !cpu.state.cr0().contains(Cr0::PG);
+fn conflict_in_cr0(new: Cr0) -> Cr0 {
     if new.contains(Cr0::PG) && !new.contains(Cr0::PE) {
         Cr0::PG
     } else if new.contains(Cr0::NW) && !new.contains(Cr0::CD) {
         Cr0::NW
-    } else if new.contains(Cr0::PG) && long && !cpu.state.cr4().contains(Cr4::PAE) {
-        Cr0::PG
     } else {
         Cr0::empty()
     }
@@ -148,7 +143,7 @@ fn conflict_in_cr0(cpu: &Cpu, new: Cr0) -> Cr0 {
 
 /// Writes CR3: what isn't global leaves the TLB.
 fn set_cr3(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(), Fault> {
-    if uses_pdptes(cpu, cpu.state.cr0(), cpu.state.cr4()) {
+    if uses_pdptes(cpu.state.cr0(), cpu.state.cr4()) {
         cpu.load_pdptes(sys, value)?;
     }
     let old = std::mem::replace(&mut cpu.state.cr3, value);
@@ -166,7 +161,7 @@ fn set_cr4(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(
     }
     let new = Cr4::from_bits_truncate(value);
     let changed = new ^ cpu.state.cr4();
-    if uses_pdptes(cpu, cpu.state.cr0(), new) && changed.intersects(CR4_LOADS_PDPTES) {
+    if uses_pdptes(cpu.state.cr0(), new) && changed.intersects(CR4_LOADS_PDPTES) {
         cpu.load_pdptes(sys, cpu.state.cr3)?;
     }
     let old = std::mem::replace(&mut cpu.state.cr4, new.bits());

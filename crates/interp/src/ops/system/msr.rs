@@ -26,7 +26,7 @@ const APIC_BSP: u64 = 1 << 8;
 const APIC_VALID: u64 = 1 << 11 | PHYS_MASK & !0xFFF;
 
 /// The bits of IA32_EFER that are kept. LME and SCE aren't announced by CPUID, but a 64-bit
-/// guest sets them without asking; it is told so when it turns paging on, not here.
+/// guest sets them without asking: the engine stops at once and says that it is one.
 const EFER_VALID: Efer = Efer::NXE.union(Efer::LME).union(Efer::SCE);
 
 pub(super) fn rdmsr(cpu: &mut Cpu, sys: &mut System, _: &Insn) -> Result<(), Fault> {
@@ -52,7 +52,7 @@ pub(super) fn wrmsr(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), 
     let index = cpu.state.reg32(gpr::ECX);
     let high = u64::from(cpu.state.reg32(gpr::EDX));
     let value = high << 32 | u64::from(cpu.state.reg32(gpr::EAX));
-    match reserved_bits(cpu, index, value) {
+    match reserved_bits(index, value) {
         Some(0) => store(cpu, sys, index, value),
         other => return Err(bad(cpu, index, value, other.unwrap_or(0))),
     }
@@ -63,16 +63,12 @@ pub(super) fn wrmsr(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), 
 }
 
 /// The bits of `value` that the MSR can't hold; `None` where there is no such MSR.
-fn reserved_bits(cpu: &Cpu, index: u32, value: u64) -> Option<u64> {
+fn reserved_bits(index: u32, value: u64) -> Option<u64> {
     Some(match index {
         IA32_TSC | IA32_SYSENTER_CS | IA32_SYSENTER_ESP | IA32_SYSENTER_EIP => 0,
         IA32_APIC_BASE => value & !(APIC_VALID | APIC_BSP),
         IA32_PAT => bad_memory_types(value),
-        IA32_EFER => {
-            let paged = cpu.state.cr0().contains(x86::Cr0::PG);
-            let fixed = if paged { Efer::LME.bits() } else { 0 };
-            value & !EFER_VALID.bits() | (value ^ cpu.state.msr.efer) & fixed
-        }
+        IA32_EFER => value & !EFER_VALID.bits(),
         _ => return None,
     })
 }

@@ -100,18 +100,6 @@ fn cr3_under_pae_loads_the_pdptes_or_none() {
 }
 
 #[test]
-fn paging_with_lme_takes_no_pdptes_from_64_bit_tables() {
-    let mut m = protected(0);
-    m.0.state.cr4 = Cr4::PAE.bits();
-    m.0.state.msr.efer = Efer::LME.bits();
-    m.0.state.cr3 = 0x1000;
-    m.1.mem.write_phys(PhysAddr(0x1000), &0x2007u64.to_le_bytes());
-    m.0.state.set_reg32(gpr::EAX, 0x8000_0011);
-    assert_eq!(run(&mut m, MOV_CR0_EAX), Ok(()));
-    assert_eq!((m.0.state.cr0(), m.0.state.pdpte), (Cr0::PE | Cr0::ET | Cr0::PG, [0; 4]));
-}
-
-#[test]
 fn hlt_in_ring_3_is_gp_and_does_not_halt() {
     let mut m = protected(3);
     assert_eq!(run(&mut m, &[0xF4]), Err(Fault::gp(0)));
@@ -232,4 +220,14 @@ fn wait_obeys_ts_only_with_mp() {
     assert_eq!(run(&mut m, &[0x9B]), Ok(()));
     m.0.state.cr0 |= Cr0::MP.bits();
     assert_eq!(run(&mut m, &[0x9B]), Err(Fault::plain(Vector::DeviceNotAvailable)));
+}
+
+#[test]
+fn lme_may_be_set_with_any_paging_so_that_the_engine_can_tell() {
+    let mut m = bare();
+    m.0.state.set_reg32(gpr::ECX, 0xC000_0080);
+    m.0.state.set_reg32(gpr::EDX, 0);
+    m.0.state.set_reg32(gpr::EAX, 0x100);
+    assert_eq!(run(&mut m, WRMSR), Ok(()));
+    assert_eq!(m.0.state.efer(), x86::Efer::LME);
 }
