@@ -277,7 +277,21 @@ fn fields(state: &State) -> Vec<(String, String)> {
     add("activity", format!("{:?}", state.activity));
     add("NMI", format!("masked {}, pending {}", state.nmi_masked, state.nmi_pending));
     add("debug", format!("{:x}", state.pending_debug));
+    add("FPU", fpu(&state.fpu));
+    for (i, r) in state.fpu.regs.iter().enumerate() {
+        add(&format!("R{i}"), format!("{:04x}:{:016x}", r.sign_exponent, r.significand));
+    }
+    for (i, value) in state.xmm.iter().enumerate() {
+        add(&format!("XMM{i}"), format!("{value:032x}"));
+    }
+    add("MXCSR", format!("{:x}", state.mxcsr));
     all
+}
+
+/// Control, status, full registers, opcode, instruction pointer, data pointer.
+fn fpu(f: &x86::Fpu) -> String {
+    let pointers = format!("{:04x}:{:08x} {:04x}:{:08x}", f.cs, f.ip, f.ds, f.dp);
+    format!("{:04x} {:04x} {:02x} {:03x} {pointers}", f.control, f.status, f.full, f.opcode)
 }
 
 fn segment(s: &x86::Segment) -> String {

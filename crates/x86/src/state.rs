@@ -6,6 +6,7 @@ use crate::arith::Arith;
 use crate::control::{Cr0, Cr4, Efer};
 use crate::event::{Mode, Place};
 use crate::flags::Eflags;
+use crate::fpu::{Fpu, MXCSR_RESET};
 use crate::segment::{SegReg, Segment, Selector, TableReg, attr, system_type};
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +122,12 @@ pub struct State {
     /// The status flags from before a repeated comparison that was stopped between two
     /// iterations and goes on next: what they are again if it faults (SDM 2 REP).
     pub repeat_flags: Option<Arith>,
+    /// The x87 FPU, whose registers are MMX's too.
+    pub fpu: Fpu,
+    /// XMM0 to XMM7.
+    pub xmm: [u128; 8],
+    /// SSE's control and status.
+    pub mxcsr: u32,
 }
 
 impl State {
@@ -163,6 +170,9 @@ impl State {
             nmi_pending: false,
             pending_debug: 0,
             repeat_flags: None,
+            fpu: Fpu::reset(),
+            xmm: [0; 8],
+            mxcsr: MXCSR_RESET,
         }
     }
 
