@@ -390,9 +390,9 @@ fn set_drives(state: &mut State, config: &CmosConfig) {
     let [a, b] = config.floppies;
     state.set(0x10, a << 4 | b & 0xF);
     let drives = u8::from(a != 0) + u8::from(b != 0);
-    // Equipment: a coprocessor, a pointing device is absent, the display is VGA.
+    // Equipment: a coprocessor, a pointing device, the display is VGA.
     let floppies = if drives > 0 { 1 | (drives - 1) << 6 } else { 0 };
-    state.set(0x14, floppies | 0x02);
+    state.set(0x14, floppies | 0x06);
     let kind = |disk: Option<DiskGeometry>| if disk.is_some() { 0xF } else { 0 };
     state.set(0x12, kind(config.disks[0]) << 4 | kind(config.disks[1]));
     for (i, disk) in config.disks.iter().enumerate() {
@@ -589,6 +589,6 @@ mod tests {
         });
         let seen = [0x15, 0x16, 0x17, 0x18, 0x34, 0x35, 0x10, 0x12, 0x14, 0x19, 0x23];
         let seen = seen.map(|i| r.read(i));
-        assert_eq!(seen, [0x80, 0x02, 0x00, 0xFC, 0x00, 0x07, 0x42, 0xF0, 0x43, 47, 17]);
+        assert_eq!(seen, [0x80, 0x02, 0x00, 0xFC, 0x00, 0x07, 0x42, 0xF0, 0x47, 47, 17]);
     }
 }

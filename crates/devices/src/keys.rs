@@ -1,5 +1,9 @@
-//! The keys of a PC keyboard, their scan codes (set 2, as the keyboard sends them), and the
-//! keystrokes that type a text on the US layout.
+//! The keys of a PC keyboard, their scan codes (sets 1, 2 and 3), and the keystrokes that type a
+//! text on the US layout.
+
+mod set3;
+
+pub use set3::{KeyType, set3, set3_bytes};
 
 use serde::{Deserialize, Serialize};
 

@@ -43,7 +43,7 @@ pub use pit::Pit;
 pub use port92::Port92;
 pub use post::Post;
 pub use power::Power;
-pub use ps2::Ps2;
+pub use ps2::{Motion, Ps2};
 pub use storage::{Overlay, SECTOR_BYTES, Sector, Storage, StorageError};
 pub use uart::{SerialSink, Uart};
 pub use vga::{TextScreen, Vga};

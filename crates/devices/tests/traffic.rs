@@ -50,7 +50,7 @@ impl Board {
         let config = CmosConfig::default();
         bus.add_timed(Cmos::new(&config, line(8), t.clone()), Cmos::PORTS, t).unwrap();
         let t = timer();
-        let ps2 = Ps2::new(&signals, line(1), t.clone());
+        let ps2 = Ps2::new(&signals, [line(1), line(12)], t.clone());
         let ps2 = bus.add_timed(ps2, Ps2::PORTS, t).unwrap();
         let t = timer();
         let uart = Uart::new(0x3F8, Box::new(sent.clone()), line(4), t.clone());
@@ -116,6 +116,10 @@ impl Board {
             Action::Key(key, down) => {
                 u32::from(self.bus.with(self.ps2, |d| d.key(Key::ALL[key % Key::ALL.len()], down)))
             }
+            Action::Mouse(motion) => {
+                self.bus.with(self.ps2, |d| d.mouse(motion));
+                0
+            }
             Action::Serial(byte) => {
                 self.bus.with(self.uart, |d| d.push_input(&[byte]));
                 0
@@ -154,6 +158,7 @@ enum Action {
     NextDeadline,
     Acknowledge,
     Key(usize, bool),
+    Mouse(Motion),
     Serial(u8),
 }
 
@@ -194,7 +199,11 @@ fn known_write() -> impl Strategy<Value = Action> {
         0x03u32, 0x04, 0x45, 0xC5, 0x46, 0xE6, 0x07, 0x08, 0x4A, 0x4D, 0x0E, 0x0F, 0x16, 0x94,
     ]);
     let kbd = prop::sample::select(vec![
-        0x20u32, 0x60, 0xAA, 0xAD, 0xAE, 0xD0, 0xD1, 0xD2, 0xDD, 0xDF, 0xF0, 0xFE,
+        0x20u32, 0x60, 0xA7, 0xA8, 0xAA, 0xAD, 0xAE, 0xD0, 0xD1, 0xD2, 0xD3, 0xD4, 0xDD, 0xFE,
+    ]);
+    let device = prop::sample::select(vec![
+        0xE6u32, 0xE7, 0xE8, 0xE9, 0xEB, 0xED, 0xF0, 0xF2, 0xF3, 0xF4, 0xF6, 0xFA, 0xFD, 0xFF, 1,
+        3, 80, 100, 200,
     ]);
     prop_oneof![
         ide.prop_map(|v| Action::Write(0x1F7, 1, v)),
@@ -204,6 +213,7 @@ fn known_write() -> impl Strategy<Value = Action> {
         Just(Action::Write(0x0A, 1, 2)),
         Just(Action::Write(0x0B, 1, 0x46)),
         kbd.prop_map(|v| Action::Write(0x64, 1, v)),
+        device.prop_map(|v| Action::Write(0x60, 1, v)),
         Just(Action::Write(0x20, 1, 0x11)),
         Just(Action::Write(0x20, 1, 0x20)),
         (0..0x100u32).prop_map(|v| Action::Write(0x43, 1, v)),
@@ -223,6 +233,9 @@ fn action() -> impl Strategy<Value = Action> {
         4 => Just(Action::NextDeadline),
         2 => Just(Action::Acknowledge),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(k, d)| Action::Key(k, d)),
+        1 => any::<(i16, i16, i8, u8)>().prop_map(|(dx, dy, wheel, buttons)| {
+            Action::Mouse(Motion { dx, dy, wheel, buttons })
+        }),
         1 => any::<u8>().prop_map(Action::Serial),
     ]
 }
@@ -240,6 +253,7 @@ fn scene() -> impl Strategy<Value = Vec<Action>> {
         1 => (0..3000u32, 1..4u32).prop_map(|(lba, count)| read_disk(lba, count)),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(mask, special)| program_pic(mask, special)),
         1 => (0..80usize, 1..6u32).prop_map(|(key, reads)| type_key(key, reads)),
+        1 => (any::<i16>(), 1..6u32).prop_map(|(dx, reads)| move_mouse(dx, reads)),
         1 => (any::<u8>(), 1..6u32).prop_map(|(fcr, reads)| receive(fcr, reads)),
         1 => (0..32u32, any::<u8>()).prop_map(|(index, value)| {
             writes(&[(0x3C0, index), (0x3C0, value.into()), (0x3C0, 0x20 | index)])
@@ -311,6 +325,16 @@ fn type_key(key: usize, reads: u32) -> Vec<Action> {
     }
     // The keyboard shall say that again.
     all.extend([Action::Write(0x60, 1, 0xFE), Action::Steps(110_000), Action::Read(0x60, 1)]);
+    all
+}
+
+fn move_mouse(dx: i16, reads: u32) -> Vec<Action> {
+    let mut all = writes(&[(0x64, 0x60), (0x60, 0x47), (0x64, 0xD4), (0x60, 0xF4)]);
+    all.extend([Action::Steps(110_000), Action::Read(0x60, 1)]);
+    all.push(Action::Mouse(Motion { dx, dy: 3, wheel: 1, buttons: 1 }));
+    for _ in 0..reads {
+        all.extend([Action::Steps(110_000), Action::Read(0x64, 1), Action::Read(0x60, 1)]);
+    }
     all
 }
 

@@ -18,8 +18,8 @@ use devices::ide::default_geometry;
 use devices::storage::{Overlay, Storage};
 use devices::vga::TextScreen;
 use devices::{
-    Cmos, CmosConfig, DebugExit, Debugcon, Dma, Fdc, Ide, Key, Pic, Pit, Port92, Post, Power, Ps2,
-    SerialSink, Uart, Vga,
+    Cmos, CmosConfig, DebugExit, Debugcon, Dma, Fdc, Ide, Key, Motion, Pic, Pit, Port92, Post,
+    Power, Ps2, SerialSink, Uart, Vga,
 };
 use mem::{Kind, Memory, Region};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,7 +64,7 @@ pub struct Chips {
     pub pit: Handle<Pit>,
     /// The display of POST codes.
     pub post: Handle<Post>,
-    /// The keyboard and its controller.
+    /// Keyboard, mouse and their controller.
     pub ps2: Handle<Ps2>,
     /// The display.
     pub vga: Handle<Vga>,
@@ -157,6 +157,11 @@ impl Board {
     /// A key goes down or up. False if the keyboard's buffer is full: nothing happened.
     pub fn press(&mut self, key: Key, down: bool) -> bool {
         self.sys.bus.with(self.chips.ps2, |ps2| ps2.key(key, down))
+    }
+
+    /// The mouse is moved, or a button of it.
+    pub fn mouse(&mut self, motion: Motion) {
+        self.sys.bus.with(self.chips.ps2, |ps2| ps2.mouse(motion));
     }
 
     /// True where the guest keeps NMI from the processor (port 70h, bit 7).
@@ -263,7 +268,8 @@ fn wire_chips(
     let t = timer();
     let pit = bus.add_timed(Pit::new(irq(0), t.clone()), Pit::PORTS, t)?;
     let t = timer();
-    let ps2 = bus.add_timed(Ps2::new(&signals, irq(1), t.clone()), Ps2::PORTS, t)?;
+    let ps2 = Ps2::new(&signals, [irq(1), irq(12)], t.clone());
+    let ps2 = bus.add_timed(ps2, Ps2::PORTS, t)?;
     let t = timer();
     let mut cmos = Cmos::new(&cmos_config(config, &media), irq(8), t.clone());
     cmos.set_byte(CMOS_BOOT_ORDER, boot_order(config));

@@ -1,8 +1,12 @@
-//! What comes from outside: keys, serial bytes, a change of rate. Each input enters between
+//! What comes from outside: keys, the mouse, serial bytes, a change of rate. Each input enters between
 //! slices and is stamped with the step, the virtual time and a number, so that the log of a
 //! run's inputs is all that is needed to run it again.
 
-use devices::Key;
+mod pending;
+
+pub use pending::Pending;
+
+use devices::{Key, Motion};
 use serde::{Deserialize, Serialize};
 
 /// One input.
@@ -16,6 +20,8 @@ pub enum Input {
         /// Down rather than up.
         down: bool,
     },
+    /// The mouse is moved, or a button of it.
+    Mouse(Motion),
     /// Bytes arrive at COM1.
     Serial(Vec<u8>),
     /// Virtual time runs at another rate from here on, picoseconds a step.

@@ -24,7 +24,7 @@ pub use boot::ImageError;
 pub use config::{Engine, KernelSource, MachineConfig, OnShutdown};
 pub use error::MachineError;
 pub use hang::HangKind;
-pub use input::{Input, Stamped};
+pub use input::{Input, Pending, Stamped};
 pub use lockstep::Divergence;
 pub use machine::Machine;
 pub use media::Medium;

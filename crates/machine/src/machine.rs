@@ -200,6 +200,7 @@ impl Machine {
                     return false;
                 }
             }
+            Input::Mouse(motion) => self.board.mouse(*motion),
             Input::Serial(bytes) => self.board.receive(bytes),
             Input::Rate(ps_per_step) => self.board.sys.bus.clock.set_rate(step, *ps_per_step),
             Input::Nmi => self.board.sys.bus.signals().raise_nmi(),
