@@ -5,7 +5,7 @@
 use crate::cpu::{Cpu, Word};
 use bus::System;
 use decode::Insn;
-use mem::{Target, Write};
+use mem::{PageState, Target, Write};
 use mmu::Access;
 use x86::paging::AccessKind;
 use x86::{Cause, Fault, LinAddr, PhysAddr, SegReg, Segment, Vector};
@@ -72,6 +72,12 @@ impl Cpu {
                 return Ok(result);
             }
         }
+        if let Some(at) = self.seen(sys, seg, off, W::BYTES) {
+            let old = load(sys, at);
+            let (new, result) = f(old);
+            self.store_seen(sys, at, W::BYTES, new.unwrap_or(old).zx());
+            return Ok(result);
+        }
         self.probe_write(sys, seg, off, W::BYTES)?;
         let lin = self.linear(seg, off);
         let user = self.user();
@@ -123,11 +129,34 @@ impl Cpu {
         size: u32,
         value: u32,
     ) -> Result<(), Fault> {
+        if let Some(at) = self.seen(sys, seg, off, size) {
+            self.store_seen(sys, at, size, value);
+            return Ok(());
+        }
         self.check_segment(seg, off, size, AccessKind::Write)?;
         let lin = self.linear(seg, off);
         self.check_alignment(lin, size)?;
         let access = Access { kind: AccessKind::Write, user: self.user(), implicit: false };
         self.store_linear(sys, lin, size, value, access)
+    }
+
+    /// Where a write to a page that holds code goes, if the view allows it.
+    #[inline]
+    fn seen(&self, sys: &System, seg: SegReg, off: u32, size: u32) -> Option<u64> {
+        if u64::from(off) + u64::from(size) > self.write_end[seg as usize] {
+            return None;
+        }
+        let at = self.mmu.view().write_seen(self.linear(seg, off), size, self.user())?;
+        // Without code the page may have become free to be written unseen.
+        let state = sys.mem.states().get((at >> 12) as u32);
+        state.contains(PageState::CODE).then_some(at)
+    }
+
+    #[inline]
+    fn store_seen(&mut self, sys: &mut System, at: u64, size: u32, value: u32) {
+        if sys.mem.write(at, &value.to_le_bytes()[..size as usize]) == Write::Code {
+            self.attention = true;
+        }
     }
 
     /// Type and limit checks of an access (SDM 3A 5.3, 5.5).
@@ -292,10 +321,7 @@ impl Cpu {
     fn store_physical(&mut self, sys: &mut System, at: PhysAddr, size: u32, value: u32) {
         match sys.mem.resolve(at) {
             Target::Memory { offset, writable: true } => {
-                let bytes = value.to_le_bytes();
-                if sys.mem.write(offset, &bytes[..size as usize]) == Write::Code {
-                    self.attention = true;
-                }
+                self.store_seen(sys, offset, size, value);
             }
             Target::Mmio { id, offset } => {
                 sys.bus.mmio_write(id, offset, size as u8, value, self.steps, &mut sys.mem);

@@ -1,20 +1,26 @@
 //! Predecoded blocks, found by where their bytes lie in guest memory, linked to the blocks
 //! that followed them. A host's cache: never part of the state.
+//!
+//! A block depends on its bytes and on CS.D alone: handlers look at the mode themselves. So
+//! blocks outlive changes of mode, and a write drops only those whose bytes it changed.
 
 use crate::cpu::{Cpu, Handler};
 use crate::ops;
 use bus::System;
-use decode::{Insn, Undecodable};
+use decode::Insn;
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// An instruction and what carries it out.
+#[derive(Clone, Copy)]
 pub(crate) struct Op {
     pub run: Handler,
     pub insn: Insn,
 }
 
-/// A successor: valid while `stamp` is the cache's, for the same linear address and mode.
+/// A successor: valid while `stamp` is the cache's, for the same linear address and mode, if
+/// its block still lives.
 #[derive(Clone, Copy)]
 pub(crate) struct Successor {
     pub key: u64,
@@ -24,35 +30,66 @@ pub(crate) struct Successor {
 
 const NOWHERE: Successor = Successor { key: u64::MAX, stamp: 0, block: 0 };
 
+/// No block.
+const NONE: u32 = u32::MAX;
+
 /// Instructions that lie one behind the other within a page; only the last may jump.
 pub(crate) struct Block {
-    pub ops: Box<[Op]>,
+    /// Where its instructions lie among all; a dead block has none.
+    first: u32,
+    count: u32,
     /// Bytes.
     pub len: u32,
+    /// Arena offset and mode: its place in the map.
+    place: u64,
+    next_in_page: u32,
     pub next: [Cell<Successor>; 2],
 }
 
 /// The most instructions a block holds.
 const MAX_OPS: usize = 32;
-/// Blocks kept before all are dropped.
-const MAX_BLOCKS: usize = 1 << 16;
+/// Instructions kept, those of dead blocks included, before all are dropped.
+const MAX_ALL_OPS: usize = 1 << 18;
 const JUMPS: usize = 4096;
 
 /// All blocks.
 pub(crate) struct Cache {
     blocks: Vec<Block>,
-    by_place: HashMap<u64, u32>,
-    by_page: HashMap<u32, Vec<u64>>,
+    ops: Vec<Op>,
+    by_place: HashMap<u64, u32, BuildHasherDefault<PlaceHasher>>,
+    /// The first block of each page of the arena, as far as there was one.
+    by_page: Vec<u32>,
     jumps: Vec<Successor>,
     epoch: u64,
+}
+
+/// Places are well spread by a multiplication; nobody chooses them to collide.
+#[derive(Default)]
+struct PlaceHasher(u64);
+
+impl Hasher for PlaceHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, place: u64) {
+        self.0 = (self.0 ^ place).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26);
+    }
 }
 
 impl Default for Cache {
     fn default() -> Self {
         Self {
             blocks: Vec::new(),
-            by_place: HashMap::new(),
-            by_page: HashMap::new(),
+            ops: Vec::new(),
+            by_place: HashMap::default(),
+            by_page: Vec::new(),
             jumps: vec![NOWHERE; JUMPS],
             epoch: 1,
         }
@@ -79,9 +116,16 @@ impl Cache {
         &self.blocks[id as usize]
     }
 
-    /// The block with this number, if it is still there.
-    pub fn try_block(&self, id: u32) -> Option<&Block> {
-        self.blocks.get(id as usize)
+    /// False for a block whose bytes were overwritten.
+    #[inline(always)]
+    pub fn lives(&self, id: u32) -> bool {
+        self.block(id).count > 0
+    }
+
+    /// A block's instructions.
+    #[inline(always)]
+    pub fn ops(&self, block: &Block) -> &[Op] {
+        &self.ops[block.first as usize..][..block.count as usize]
     }
 
     /// The block at CS:EIP; `None` where that instruction must be taken alone.
@@ -90,11 +134,25 @@ impl Cache {
         let key = place_key(cpu);
         let slot = (key ^ key >> 12) as usize % JUMPS;
         let jump = self.jumps[slot];
-        if jump.key == key && jump.stamp == self.stamp(cpu) {
+        if jump.key == key && jump.stamp == self.stamp(cpu) && self.lives(jump.block) {
             return Some(jump.block);
         }
         let block = self.find_slow(cpu, sys, key)?;
         self.jumps[slot] = Successor { key, stamp: self.stamp(cpu), block };
+        Some(block)
+    }
+
+    /// As [`Cache::find`], and remembers what was found as a successor of the block `from`.
+    pub fn follow(&mut self, cpu: &mut Cpu, sys: &mut System, from: u32) -> Option<u32> {
+        let epoch = self.epoch;
+        let block = self.find(cpu, sys)?;
+        // Building a block may have dropped all others, this one too.
+        if epoch == self.epoch {
+            let found = Successor { key: place_key(cpu), stamp: self.stamp(cpu), block };
+            let [first, second] = &self.block(from).next;
+            second.set(first.get());
+            first.set(found);
+        }
         Some(block)
     }
 
@@ -111,71 +169,96 @@ impl Cache {
         if let Some(&block) = self.by_place.get(&place) {
             return Some(block);
         }
-        self.build(cpu, sys, offset, bits32, place)
+        self.build(cpu, sys, place)
     }
 
-    fn build(
-        &mut self,
-        cpu: &mut Cpu,
-        sys: &mut System,
-        offset: u64,
-        bits32: bool,
-        place: u64,
-    ) -> Option<u32> {
-        let mut bytes = [0; 0x1000];
+    #[inline(never)]
+    fn build(&mut self, cpu: &mut Cpu, sys: &mut System, place: u64) -> Option<u32> {
+        if self.ops.len() + MAX_OPS > MAX_ALL_OPS {
+            self.clear(sys);
+        }
+        let (offset, first) = (place >> 1, self.ops.len());
+        let len = self.decode(sys, offset, place & 1 != 0);
+        let count = self.ops.len() - first;
+        if count == 0 {
+            return None;
+        }
+        sys.mem.mark_code(offset, len);
+        cpu.mmu.sync(&sys.mem);
+        let id = self.blocks.len() as u32;
+        let page = (offset >> 12) as usize;
+        if page >= self.by_page.len() {
+            self.by_page.resize(page + 1, NONE);
+        }
+        let next_in_page = std::mem::replace(&mut self.by_page[page], id);
+        let next = [Cell::new(NOWHERE), Cell::new(NOWHERE)];
+        let (first, count, len) = (first as u32, count as u32, len as u32);
+        self.blocks.push(Block { first, count, len, place, next_in_page, next });
+        self.by_place.insert(place, id);
+        Some(id)
+    }
+
+    /// Decodes what lies at an arena offset, to the end of the block or page; returns its bytes.
+    fn decode(&mut self, sys: &System, offset: u64, bits32: bool) -> u64 {
+        let mut bytes = [0; MAX_OPS * decode::MAX_LEN];
         let room = 0x1000 - (offset & 0xFFF) as usize;
-        let bytes = &mut bytes[..room.min(MAX_OPS * decode::MAX_LEN)];
+        let count = bytes.len().min(room);
+        let bytes = &mut bytes[..count];
         sys.mem.arena().read(offset, bytes);
-        let mut found: Vec<Op> = Vec::new();
         let mut len = 0;
-        while found.len() < MAX_OPS {
-            let insn = match decode::decode(&bytes[len..], bits32) {
-                Ok(insn) => insn,
-                Err(Undecodable::NeedMore | Undecodable::Undefined) => break,
+        for _ in 0..MAX_OPS {
+            let Ok(insn) = decode::decode(&bytes[len..], bits32) else {
+                break;
             };
             len += usize::from(insn.len);
-            found.push(Op { run: ops::lookup(&insn), insn });
+            self.ops.push(Op { run: ops::lookup(&insn), insn });
             if insn.has(Insn::ENDS_BLOCK) {
                 break;
             }
         }
-        if found.is_empty() {
-            return None;
-        }
-        if self.blocks.len() >= MAX_BLOCKS {
-            self.clear(sys);
-        }
-        sys.mem.mark_code(offset, len as u64);
-        cpu.mmu.sync(&sys.mem);
-        let id = self.blocks.len() as u32;
-        let next = [Cell::new(NOWHERE), Cell::new(NOWHERE)];
-        self.blocks.push(Block { ops: found.into_boxed_slice(), len: len as u32, next });
-        self.by_place.insert(place, id);
-        self.by_page.entry((offset >> 12) as u32).or_default().push(place);
-        Some(id)
+        len as u64
     }
 
-    /// Drops the blocks of pages whose code was overwritten.
+    /// Drops the blocks whose bytes were overwritten.
     pub fn drop_written(&mut self, sys: &mut System) {
-        if !sys.mem.has_code_writes() {
-            return;
-        }
-        for page in sys.mem.take_code_writes() {
-            sys.mem.forget_code(page);
-            for place in self.by_page.remove(&page).unwrap_or_default() {
-                if let Some(id) = self.by_place.remove(&place) {
-                    // The number stays taken until all blocks are dropped; the memory doesn't.
-                    self.blocks[id as usize].ops = Box::new([]);
+        while let Some(write) = sys.mem.next_code_write() {
+            let page = write.page();
+            let mut at = self.by_page.get(page as usize).copied().unwrap_or(NONE);
+            let (mut first, mut last, mut pieces) = (NONE, NONE, 0);
+            while at != NONE {
+                let block = &mut self.blocks[at as usize];
+                let (offset, len) = (block.place >> 1, u64::from(block.len));
+                let next = block.next_in_page;
+                if write.overlaps(offset, len) {
+                    // The number stays taken until all blocks are dropped.
+                    block.count = 0;
+                    self.by_place.remove(&block.place);
+                } else {
+                    pieces |= mem::pieces(offset & 0xFFF, len);
+                    match last {
+                        NONE => first = at,
+                        last => self.blocks[last as usize].next_in_page = at,
+                    }
+                    last = at;
                 }
+                at = next;
             }
+            if last != NONE {
+                self.blocks[last as usize].next_in_page = NONE;
+            }
+            if let Some(head) = self.by_page.get_mut(page as usize) {
+                *head = first;
+            }
+            sys.mem.keep_code(page, pieces);
         }
-        self.epoch += 1;
     }
 
     /// Drops all blocks.
-    pub fn clear(&mut self, sys: &mut System) {
-        for page in self.by_page.keys() {
-            sys.mem.forget_code(*page);
+    fn clear(&mut self, sys: &mut System) {
+        for (page, first) in (0..).zip(&self.by_page) {
+            if *first != NONE {
+                sys.mem.forget_code(page);
+            }
         }
         self.forget();
     }
@@ -183,8 +266,71 @@ impl Cache {
     /// Drops all blocks without telling memory, which then only sees a few writes too many.
     pub fn forget(&mut self) {
         self.blocks.clear();
+        self.ops.clear();
         self.by_place.clear();
         self.by_page.clear();
         self.epoch += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bus::Bus;
+    use mem::Memory;
+    use x86::PhysAddr;
+
+    /// Real mode at 0:100h; NOPs to a RET at 10Fh and at 11Fh.
+    fn rig() -> (Cache, Cpu, System) {
+        let mut sys = System::new(Memory::flat(1 << 20).expect("1 MiB"), Bus::default());
+        sys.mem.write_phys(PhysAddr(0x100), &[0x90; 0x20]);
+        sys.mem.write_phys(PhysAddr(0x10F), &[0xC3]);
+        sys.mem.write_phys(PhysAddr(0x11F), &[0xC3]);
+        let mut cpu = Cpu::new();
+        cpu.set_segment(x86::SegReg::Cs, x86::Segment::real(0));
+        (Cache::default(), cpu, sys)
+    }
+
+    fn at(cache: &mut Cache, cpu: &mut Cpu, sys: &mut System, ip: u64) -> u32 {
+        cpu.state.rip = ip;
+        cache.find(cpu, sys).expect("code")
+    }
+
+    #[test]
+    fn a_write_drops_the_blocks_that_it_changed_and_no_other() {
+        let (mut cache, mut cpu, mut sys) = rig();
+        let first = at(&mut cache, &mut cpu, &mut sys, 0x100);
+        let second = at(&mut cache, &mut cpu, &mut sys, 0x110);
+        // In the same 64 bytes as both, in neither.
+        sys.mem.write_phys(PhysAddr(0x120), &[1]);
+        cache.drop_written(&mut sys);
+        assert_eq!(at(&mut cache, &mut cpu, &mut sys, 0x100), first);
+        sys.mem.write_phys(PhysAddr(0x105), &[0x40]);
+        cache.drop_written(&mut sys);
+        assert_eq!((cache.lives(first), cache.lives(second)), (false, true));
+        assert_ne!(at(&mut cache, &mut cpu, &mut sys, 0x100), first);
+        assert_eq!(at(&mut cache, &mut cpu, &mut sys, 0x110), second);
+    }
+
+    #[test]
+    fn a_page_without_code_is_written_unseen_again() {
+        let (mut cache, mut cpu, mut sys) = rig();
+        at(&mut cache, &mut cpu, &mut sys, 0x100);
+        assert!(sys.mem.states().get(0).contains(mem::PageState::CODE));
+        sys.mem.write_phys(PhysAddr(0x100), &[0xC3]);
+        cache.drop_written(&mut sys);
+        assert!(sys.mem.states().get(0).is_empty());
+    }
+
+    #[test]
+    fn blocks_outlive_a_change_of_mode() {
+        let (mut cache, mut cpu, mut sys) = rig();
+        let block = at(&mut cache, &mut cpu, &mut sys, 0x100);
+        let stamp = cache.stamp(&cpu);
+        cpu.state.cr0 |= x86::Cr0::PE.bits();
+        cpu.mmu.flush_all();
+        cpu.sync();
+        assert_eq!(cache.stamp(&cpu), stamp);
+        assert_eq!(at(&mut cache, &mut cpu, &mut sys, 0x100), block);
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Order of what is looked at between two instructions: SDM 3A 6.9, table 6-2.
 
-use crate::cache::{Cache, Successor, place_key};
+use crate::cache::{Cache, place_key};
 use crate::cpu::Cpu;
 use bus::System;
 use x86::event::{Source, Wanted};
@@ -134,20 +134,14 @@ impl Interp {
             let (key, stamp) = (place_key(cpu), self.cache.stamp(cpu));
             let [first, second] = &self.cache.block(id).next;
             let (a, b) = (first.get(), second.get());
-            if a.key == key && a.stamp == stamp {
+            if a.key == key && a.stamp == stamp && self.cache.lives(a.block) {
                 id = a.block;
-            } else if b.key == key && b.stamp == stamp {
+            } else if b.key == key && b.stamp == stamp && self.cache.lives(b.block) {
                 id = b.block;
             } else {
-                let Some(found) = self.cache.find(cpu, sys) else {
+                let Some(found) = self.cache.follow(cpu, sys, id) else {
                     return cpu.single(sys);
                 };
-                // Building a block may have dropped all others, this one too.
-                let stamp = self.cache.stamp(cpu);
-                if let Some(from) = self.cache.try_block(id) {
-                    from.next[1].set(from.next[0].get());
-                    from.next[0].set(Successor { key, stamp, block: found });
-                }
                 id = found;
             }
             if cpu.attention {
@@ -169,8 +163,9 @@ impl Interp {
         }
         let steps = cpu.steps;
         let room = cpu.budget_end - steps;
-        let count = (block.ops.len() as u64).min(room) as usize;
-        for (done, op) in (0..).zip(&block.ops[..count]) {
+        let ops = self.cache.ops(block);
+        let count = (ops.len() as u64).min(room) as usize;
+        for (done, op) in (0..).zip(&ops[..count]) {
             let next = ip + u64::from(op.insn.len);
             cpu.state.rip = next;
             cpu.steps = steps + done;

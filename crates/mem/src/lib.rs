@@ -12,5 +12,5 @@ pub mod page;
 
 pub use arena::{Arena, ArenaError};
 pub use map::{Kind, MapError, MmioId, Region, Target};
-pub use memory::{Memory, Write};
+pub use memory::{CodeWrite, Memory, Write, pieces};
 pub use page::PageState;

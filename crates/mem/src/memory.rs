@@ -3,7 +3,6 @@
 use crate::arena::{Arena, ArenaError};
 use crate::map::{Kind, MapError, PhysMap, Region, Target};
 use crate::page::{PageState, PageStates};
-use std::collections::BTreeMap;
 use x86::PhysAddr;
 use x86::addr::{PAGE_MASK, PAGE_SIZE};
 
@@ -12,8 +11,31 @@ use x86::addr::{PAGE_MASK, PAGE_SIZE};
 pub enum Write {
     /// Nothing special.
     Plain,
-    /// It changed bytes that code was decoded from: see [`Memory::take_code_writes`].
+    /// It reached a piece that code was decoded from: see [`Memory::next_code_write`].
     Code,
+}
+
+/// A write that reached a piece of a page that code was decoded from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeWrite {
+    /// Offset in the arena.
+    pub offset: u64,
+    /// Bytes, all within one page.
+    pub len: u64,
+}
+
+impl CodeWrite {
+    /// The page's number in the arena.
+    #[must_use]
+    pub fn page(&self) -> u32 {
+        (self.offset / PAGE_SIZE) as u32
+    }
+
+    /// True where the write changed any of `len` bytes at `offset`.
+    #[must_use]
+    pub fn overlaps(&self, offset: u64, len: u64) -> bool {
+        self.offset < offset + len && offset < self.offset + self.len
+    }
 }
 
 /// RAM, ROM and device memory behind the physical map.
@@ -24,9 +46,9 @@ pub struct Memory {
     map: PhysMap,
     states: PageStates,
     /// Which 64-byte pieces of a page code was decoded from, by page number in the arena.
-    code: BTreeMap<u32, u64>,
-    /// Pages whose code was overwritten, for the engines to invalidate.
-    code_writes: Vec<u32>,
+    code: Vec<u64>,
+    /// Where code was overwritten, for the engine to invalidate.
+    code_writes: Vec<CodeWrite>,
     /// Counts changes of the map: views of an older one are void.
     map_version: u64,
 }
@@ -34,7 +56,9 @@ pub struct Memory {
 /// Code is tracked in pieces of this many bytes.
 const PIECE: u64 = 64;
 
-fn pieces(offset: u64, len: u64) -> u64 {
+/// The 64-byte pieces of a page that `len` bytes at `offset` within it lie in, a bit each.
+#[must_use]
+pub fn pieces(offset: u64, len: u64) -> u64 {
     let first = offset / PIECE;
     let last = (offset + len.max(1) - 1) / PIECE;
     (u64::MAX << first) & (u64::MAX >> (63 - last))
@@ -51,7 +75,7 @@ impl Memory {
             used: 0,
             map: PhysMap::default(),
             states,
-            code: BTreeMap::new(),
+            code: vec![0; (size / PAGE_SIZE) as usize],
             code_writes: Vec::new(),
             map_version: 0,
         })
@@ -142,19 +166,34 @@ impl Memory {
     /// Says that code was decoded from `len` bytes at arena offset `offset`, within one page.
     pub fn mark_code(&mut self, offset: u64, len: u64) {
         let page = (offset / PAGE_SIZE) as u32;
-        *self.code.entry(page).or_default() |= pieces(offset & PAGE_MASK, len);
+        self.code[page as usize] |= pieces(offset & PAGE_MASK, len);
         self.states.protect(page, PageState::CODE);
+    }
+
+    /// Says which pieces of a page still have code decoded from them; 0 forgets the page.
+    pub fn keep_code(&mut self, page: u32, pieces: u64) {
+        self.code[page as usize] = pieces;
+        if pieces == 0 {
+            self.states.release(page, PageState::CODE);
+        }
     }
 
     /// Forgets the code of a page: its blocks are gone.
     pub fn forget_code(&mut self, page: u32) {
-        self.code.remove(&page);
-        self.states.release(page, PageState::CODE);
+        self.keep_code(page, 0);
     }
 
-    /// The pages whose code was overwritten since the last call.
+    /// A place where code was overwritten, each once.
+    pub fn next_code_write(&mut self) -> Option<CodeWrite> {
+        self.code_writes.pop()
+    }
+
+    /// The pages whose code was overwritten since the last call, each once.
     pub fn take_code_writes(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.code_writes)
+        let mut pages: Vec<u32> = self.code_writes.drain(..).map(|w| w.page()).collect();
+        pages.sort_unstable();
+        pages.dedup();
+        pages
     }
 
     /// True where code was overwritten and its blocks are still to be dropped.
@@ -178,12 +217,16 @@ impl Memory {
         if !self.states.get(page).contains(PageState::CODE) {
             return Write::Plain;
         }
-        let code = self.code.get(&page).copied().unwrap_or(0);
-        if code & pieces(offset, len) == 0 {
+        if self.code[page as usize] & pieces(offset, len) == 0 {
             return Write::Plain;
         }
-        if !self.code_writes.contains(&page) {
-            self.code_writes.push(page);
+        let offset = u64::from(page) * PAGE_SIZE + offset;
+        match self.code_writes.last_mut() {
+            // The next element of a string, or of a transfer.
+            Some(last) if last.page() == page && last.offset + last.len == offset => {
+                last.len += len;
+            }
+            _ => self.code_writes.push(CodeWrite { offset, len }),
         }
         Write::Code
     }
@@ -247,9 +290,31 @@ mod tests {
         assert_eq!(m.write(0x1080, &[1]), Write::Plain);
         assert!(!m.has_code_writes());
         assert_eq!(m.write(0x107F, &[1, 2]), Write::Code);
-        assert_eq!(m.take_code_writes(), [1]);
+        assert_eq!(m.write(0x1081, &[1]), Write::Plain);
+        assert_eq!(m.next_code_write(), Some(CodeWrite { offset: 0x107F, len: 2 }));
+        assert_eq!(m.next_code_write(), None);
         m.forget_code(1);
         assert_eq!(m.write(0x1040, &[1]), Write::Plain);
+    }
+
+    #[test]
+    fn only_the_pieces_that_are_kept_hold_code() {
+        let mut m = Memory::flat(0x4000).unwrap();
+        m.mark_code(0x1000, 0x80);
+        m.keep_code(1, 2);
+        assert_eq!((m.write(0x1000, &[1]), m.write(0x1040, &[1])), (Write::Plain, Write::Code));
+    }
+
+    #[test]
+    fn writes_one_behind_the_other_are_told_as_one() {
+        let mut m = Memory::flat(0x4000).unwrap();
+        m.mark_code(0x1000, 0x1000);
+        m.mark_code(0x2000, 0x40);
+        m.write(0x1FFC, &[1, 2]);
+        m.write(0x1FFE, &[1, 2]);
+        m.write(0x2000, &[1]);
+        assert_eq!(m.next_code_write(), Some(CodeWrite { offset: 0x2000, len: 1 }));
+        assert_eq!(m.next_code_write(), Some(CodeWrite { offset: 0x1FFC, len: 4 }));
     }
 
     #[test]

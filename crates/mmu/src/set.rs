@@ -26,7 +26,7 @@ impl Entry {
     /// Part of a large page.
     pub const LARGE: u64 = 1 << 6;
     /// Its page number is in the list of used ones.
-    const LISTED: u64 = 1 << 7;
+    pub(crate) const LISTED: u64 = 1 << 7;
 
     /// True where all bits of `mask` are set.
     #[must_use]

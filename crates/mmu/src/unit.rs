@@ -1,7 +1,7 @@
 //! The memory-management unit: control bits, translation with its faults, flushes.
 
 use crate::set::{Entry, Set};
-use crate::view::View;
+use crate::view::{View, WriteRight};
 use crate::walk::{Physical, Walk};
 use mem::{Memory, PageState, Target};
 use x86::cause::PageCheck;
@@ -123,8 +123,12 @@ impl Mmu {
     /// Takes new control bits. Views are dropped if any changed; the set is flushed by the
     /// instruction that changed them, as the manual says for each.
     pub fn set_control(&mut self, control: Control) {
-        if self.control != control {
-            self.control = control;
+        let same_views = self.control == control
+            || (self.control.paging == Paging::Off
+                && control.paging == Paging::Off
+                && self.control.alignment == control.alignment);
+        self.control = control;
+        if !same_views {
             self.view.clear();
         }
     }
@@ -153,15 +157,20 @@ impl Mmu {
     }
 
     /// Drops all translations, global ones too (SDM 3A 4.10.4.1: CR0.PG, CR4.PGE and so on).
+    /// Without paging there are none, and the view holds no translation.
     pub fn flush_all(&mut self) {
         self.set.clear();
-        self.view.clear();
+        if self.control.paging != Paging::Off {
+            self.view.clear();
+        }
     }
 
     /// Drops all but global translations (a load of CR3).
     pub fn flush_non_global(&mut self) {
         self.set.clear_non_global();
-        self.view.clear();
+        if self.control.paging != Paging::Off {
+            self.view.clear();
+        }
     }
 
     /// Drops the translation of a page, global or not (INVLPG).
@@ -171,13 +180,21 @@ impl Mmu {
     }
 
     fn drop_entry(&mut self, lin: LinAddr) {
-        let Some(entry) = self.set.get(lin) else {
-            return;
-        };
-        let large = entry.has(Entry::LARGE);
+        if let Some(entry) = self.remove(lin) {
+            self.drop_view(lin, entry);
+        }
+    }
+
+    /// Takes a translation out of the set; of a large page, all of it.
+    fn remove(&mut self, lin: LinAddr) -> Option<Entry> {
+        let entry = self.set.get(lin)?;
         let shift = if self.control.paging == Paging::Pae { 21 } else { 22 };
         self.set.remove(lin, shift);
-        if large {
+        Some(entry)
+    }
+
+    fn drop_view(&mut self, lin: LinAddr, entry: Entry) {
+        if entry.has(Entry::LARGE) {
             self.view.clear();
         } else {
             self.view.drop_page(lin.0);
@@ -223,7 +240,22 @@ impl Mmu {
     }
 
     fn walk(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Result<Entry, PageFault> {
-        self.drop_entry(lin);
+        let old = self.remove(lin);
+        let new = self.walk_tables(mem, lin, access);
+        if let Some(old) = old
+            && !new.is_ok_and(|new| only_dirtied(old, new))
+        {
+            self.drop_view(lin, old);
+        }
+        new
+    }
+
+    fn walk_tables(
+        &mut self,
+        mem: &mut Memory,
+        lin: LinAddr,
+        access: Access,
+    ) -> Result<Entry, PageFault> {
         let mut tables = Physical { mem, a20_mask: self.a20_mask };
         let walk = Walk::new(&mut tables, &self.control, lin);
         let Some(mut entry) = walk.entry(&self.control) else {
@@ -327,7 +359,12 @@ impl Mmu {
         let free = state & !PageState::TABLES == PageState::empty();
         let try_write = Access { kind: AccessKind::Write, ..access };
         let may = !paged || (self.refuses(rights, try_write).is_none() && rights.has(Entry::DIRTY));
-        self.view.fill(lin.0, offset, writable && free && may, access.user);
+        let right = match (writable && may, free) {
+            (false, _) => WriteRight::No,
+            (true, false) => WriteRight::Seen,
+            (true, true) => WriteRight::Free,
+        };
+        self.view.fill(lin.0, offset, right, access.user);
     }
 
     /// Translates without a trace: no A or D bits, no entry in the set. For debuggers.
@@ -343,6 +380,12 @@ impl Mmu {
         })?;
         Some(PhysAddr((entry.frame().0 | lin.offset()) & self.a20_mask))
     }
+}
+
+/// True where a small page was only marked dirty: what a view holds of it stays good.
+fn only_dirtied(old: Entry, new: Entry) -> bool {
+    let all = Entry::DIRTY | Entry::LISTED;
+    !old.has(Entry::LARGE) && old.0 | all == new.0 | all
 }
 
 /// Page tables, only to be looked at.

@@ -4,18 +4,35 @@
 /// Entries for each privilege.
 const SIZE: usize = 2048;
 
-/// A tag that no page has.
+/// A tag that no page has: of a slot that is empty.
 const NONE: u64 = 1;
+/// Another: of one that was emptied, but is still listed as used.
+const GONE: u64 = 3;
+
+/// How a page may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteRight {
+    /// Not at all.
+    No,
+    /// Through [`mem::Memory::write`], which sees what the page's state asks for.
+    Seen,
+    /// Straight.
+    Free,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
+    /// Linear page that may be read.
     read: u64,
+    /// Linear page that may be written unseen.
     write: u64,
+    /// Linear page that may be written through [`mem::Memory::write`].
+    seen: u64,
     /// Arena offset of the page.
     offset: u64,
 }
 
-const EMPTY: Slot = Slot { read: NONE, write: NONE, offset: 0 };
+const EMPTY: Slot = Slot { read: NONE, write: NONE, seen: NONE, offset: 0 };
 
 #[derive(Clone, Copy, Debug)]
 struct FetchSlot {
@@ -30,6 +47,10 @@ const NO_FETCH: FetchSlot = FetchSlot { tag: NONE, offset: 0 };
 pub struct View {
     data: Box<[[Slot; SIZE]; 2]>,
     fetch: Box<[[FetchSlot; SIZE]; 2]>,
+    /// Slots of `data` and `fetch` filled since they were cleared, so that clearing costs what
+    /// filling did.
+    used: Vec<u16>,
+    used_fetch: Vec<u16>,
     /// Changes whenever a translation is withdrawn: what was derived from one is void.
     version: u64,
 }
@@ -39,6 +60,8 @@ impl Default for View {
         Self {
             data: Box::new([[EMPTY; SIZE]; 2]),
             fetch: Box::new([[NO_FETCH; SIZE]; 2]),
+            used: Vec::new(),
+            used_fetch: Vec::new(),
             version: 0,
         }
     }
@@ -47,6 +70,11 @@ impl Default for View {
 #[inline(always)]
 fn slot(lin: u64) -> usize {
     (lin >> 12) as usize % SIZE
+}
+
+/// The number of a slot among those of both privileges.
+fn number(lin: u64, user: bool) -> usize {
+    usize::from(user) * SIZE + slot(lin)
 }
 
 #[inline(always)]
@@ -71,6 +99,14 @@ impl View {
         (s.write == lin & !0xFFF && within_page(lin, size)).then_some(s.offset | (lin & 0xFFF))
     }
 
+    /// Where `size` bytes at `lin` may be written, if [`mem::Memory::write`] sees it.
+    #[inline]
+    #[must_use]
+    pub fn write_seen(&self, lin: u64, size: u32, user: bool) -> Option<u64> {
+        let s = &self.data[usize::from(user)][slot(lin)];
+        (s.seen == lin & !0xFFF && within_page(lin, size)).then_some(s.offset | (lin & 0xFFF))
+    }
+
     /// Where the instruction at `lin` may be fetched.
     #[inline(always)]
     #[must_use]
@@ -79,18 +115,28 @@ impl View {
         (s.tag == lin & !0xFFF).then_some(s.offset | (lin & 0xFFF))
     }
 
-    /// Remembers where a page may be read, and written too if `writable`.
-    pub fn fill(&mut self, lin: u64, offset: u64, writable: bool, user: bool) {
+    /// Remembers where a page may be read, and how it may be written.
+    pub fn fill(&mut self, lin: u64, offset: u64, write: WriteRight, user: bool) {
         let page = lin & !0xFFF;
-        let write = if writable { page } else { NONE };
-        self.data[usize::from(user)][slot(lin)] =
-            Slot { read: page, write, offset: offset & !0xFFF };
+        let (seen, write) = match write {
+            WriteRight::No => (NONE, NONE),
+            WriteRight::Seen => (page, NONE),
+            WriteRight::Free => (page, page),
+        };
+        let s = &mut self.data.as_flattened_mut()[number(lin, user)];
+        if s.read == NONE {
+            self.used.push(number(lin, user) as u16);
+        }
+        *s = Slot { read: page, write, seen, offset: offset & !0xFFF };
     }
 
     /// Remembers where a page may be executed.
     pub fn fill_fetch(&mut self, lin: u64, offset: u64, user: bool) {
-        let page = lin & !0xFFF;
-        self.fetch[usize::from(user)][slot(lin)] = FetchSlot { tag: page, offset: offset & !0xFFF };
+        let s = &mut self.fetch.as_flattened_mut()[number(lin, user)];
+        if s.tag == NONE {
+            self.used_fetch.push(number(lin, user) as u16);
+        }
+        *s = FetchSlot { tag: lin & !0xFFF, offset: offset & !0xFFF };
     }
 
     /// Forgets a linear page.
@@ -98,30 +144,35 @@ impl View {
         for user in 0..2 {
             let s = &mut self.data[user][slot(lin)];
             if s.read == lin & !0xFFF {
-                *s = EMPTY;
+                *s = Slot { read: GONE, ..EMPTY };
             }
             let f = &mut self.fetch[user][slot(lin)];
             if f.tag == lin & !0xFFF {
-                *f = NO_FETCH;
+                f.tag = GONE;
             }
         }
         self.version += 1;
     }
 
-    /// Withdraws write rights from every mapping of a page of the arena.
+    /// Withdraws the right to write unseen from every mapping of a page of the arena.
     pub fn withdraw(&mut self, arena_page: u32) {
         let offset = u64::from(arena_page) << 12;
-        for s in self.data.iter_mut().flatten() {
-            if s.offset == offset {
-                s.write = NONE;
+        let data = self.data.as_flattened_mut();
+        for &n in &self.used {
+            if data[usize::from(n)].offset == offset {
+                data[usize::from(n)].write = NONE;
             }
         }
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.data.as_flattened_mut().fill(EMPTY);
-        self.fetch.as_flattened_mut().fill(NO_FETCH);
+        for n in self.used.drain(..) {
+            self.data.as_flattened_mut()[usize::from(n)] = EMPTY;
+        }
+        for n in self.used_fetch.drain(..) {
+            self.fetch.as_flattened_mut()[usize::from(n)] = NO_FETCH;
+        }
         self.version += 1;
     }
 
@@ -140,10 +191,11 @@ mod tests {
     #[test]
     fn withdrawing_takes_write_rights_from_all_aliases() {
         let mut v = View::default();
-        v.fill(0x1000, 0x7000, true, false);
-        v.fill(0x2000, 0x7000, true, true);
+        v.fill(0x1000, 0x7000, WriteRight::Free, false);
+        v.fill(0x2000, 0x7000, WriteRight::Free, true);
         v.withdraw(7);
         assert_eq!((v.write(0x1004, 4, false), v.write(0x2004, 4, true)), (None, None));
+        assert_eq!(v.write_seen(0x1004, 4, false), Some(0x7004));
         assert_eq!(
             (v.read(0x1004, 4, false), v.read(0x2004, 4, true)),
             (Some(0x7004), Some(0x7004))
@@ -153,8 +205,28 @@ mod tests {
     #[test]
     fn accesses_that_cross_a_page_miss() {
         let mut v = View::default();
-        v.fill(0x1000, 0x7000, true, false);
+        v.fill(0x1000, 0x7000, WriteRight::Free, false);
         assert_eq!(v.read(0x1FFC, 4, false), Some(0x7FFC));
         assert_eq!(v.read(0x1FFD, 4, false), None);
+    }
+
+    #[test]
+    fn a_cleared_view_knows_no_page_and_its_lists_stay_short() {
+        let mut v = View::default();
+        for _ in 0..10 {
+            v.fill(0x1000, 0x7000, WriteRight::Seen, false);
+            v.fill_fetch(0x1000, 0x7000, true);
+            v.drop_page(0x1000);
+        }
+        assert_eq!((v.used.len(), v.used_fetch.len()), (1, 1));
+        v.fill(0x1000, 0x7000, WriteRight::Seen, false);
+        v.fill_fetch(0x1000, 0x7000, true);
+        assert_eq!(
+            (v.write_seen(0x1000, 4, false), v.fetch(0x1000, true)),
+            (Some(0x7000), Some(0x7000))
+        );
+        v.clear();
+        assert_eq!((v.read(0x1000, 4, false), v.write_seen(0x1000, 4, false)), (None, None));
+        assert_eq!(v.fetch(0x1000, true), None);
     }
 }
