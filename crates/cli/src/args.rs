@@ -142,6 +142,15 @@ impl std::str::FromStr for Dump {
     }
 }
 
+/// A kind of drive to boot from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Boot {
+    /// The diskette
+    Floppy,
+    /// The hard disk
+    Disk,
+}
+
 /// Which way of running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
@@ -211,6 +220,16 @@ pub struct RunArgs {
     /// Attach FILE as the hard disk; written to unless ,temp or ,ro
     #[arg(long, value_name = "FILE[,temp|,ro]", help_heading = "The machine")]
     pub disk: Option<Drive>,
+    /// What to boot from, in this order, e.g. disk,floppy [default: the diskette if there is one]
+    #[arg(
+        long,
+        value_name = "ORDER",
+        value_enum,
+        value_delimiter = ',',
+        num_args = 1,
+        help_heading = "The machine"
+    )]
+    pub boot: Vec<Boot>,
     /// Start a multiboot or ELF kernel without the BIOS
     #[arg(long, value_name = "FILE", help_heading = "The machine")]
     pub kernel: Option<PathBuf>,

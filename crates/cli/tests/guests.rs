@@ -1,54 +1,60 @@
-//! Guests that aren't kept here: `cargo xtask guests` fetches them and runs these tests. Where they
-//! are absent the tests print SKIPPED, with a count; `CLOISTER_GUESTS` makes absence a failure.
+//! Guests that aren't kept here: `cargo xtask guests` fetches and makes them and runs these tests.
+//! Where they are absent a test prints SKIPPED; `CLOISTER_GUESTS` makes absence a failure.
 
 mod common;
 
 use common::{run, stderr, stdout, text};
 use std::path::{Path, PathBuf};
 
-/// GRUB's rescue floppy, or `None` after saying that the test is skipped.
-fn floppy() -> Option<PathBuf> {
+/// Plenty: each run takes a few seconds of this host's time.
+const MOST: [&str; 4] = ["--timeout", "300", "--max-time", "120s"];
+
+/// The images of these names, or `None` after saying that the test is skipped.
+fn guests<const N: usize>(names: [&str; N]) -> Option<[PathBuf; N]> {
     let named = std::env::var_os("CLOISTER_GUESTS").map(PathBuf::from);
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests");
-    let path = named.clone().unwrap_or(usual).join("grub-rescue-floppy.img");
-    if path.is_file() {
-        return Some(path);
+    let folder = named.clone().unwrap_or(usual);
+    let absent: Vec<&str> = names.into_iter().filter(|n| !folder.join(n).is_file()).collect();
+    if absent.is_empty() {
+        return Some(names.map(|name| folder.join(name)));
     }
-    assert!(named.is_none(), "CLOISTER_GUESTS is set, but {} isn't there", path.display());
-    println!("SKIPPED: 1 guest is absent (GRUB); `cargo xtask guests` fetches it");
+    let absent_names = absent.join(", ");
+    assert!(named.is_none(), "CLOISTER_GUESTS is set, but lacks {absent_names}");
+    println!(
+        "SKIPPED: {} guest images are absent ({absent_names}); `cargo xtask guests` fetches them",
+        absent.len()
+    );
     None
 }
 
-/// Boots GRUB to its prompt, types a command, and waits for an answer on the screen.
-fn grub_answers(command: &str, answer: &str) {
-    let Some(image) = floppy() else { return };
-    let keys = format!("<wait \"highlighted\">c<wait \"grub>\">{command}\\n");
-    let arguments = [
-        "run",
-        "--keys",
-        &keys,
-        "--expect",
-        answer,
-        "--max-time",
-        "120s",
-        "--screen",
-        text(&image),
-    ];
-    let output = run(arguments);
+/// Runs to the end that `arguments` ask for, and returns the screen.
+fn succeeds(arguments: &[&str]) -> String {
+    let output = run(["run", "--screen"].iter().chain(&MOST).chain(arguments));
     let (screen, said) = (stdout(&output), stderr(&output));
     assert_eq!(output.status.code(), Some(0), "{said}\n{screen}");
+    screen
+}
+
+/// What GRUB is typed at its prompt.
+fn at_grubs_prompt(command: &str) -> String {
+    format!("<wait \"highlighted\">c<wait \"grub>\">{command}\\n")
+}
+
+/// Boots GRUB's rescue floppy to its prompt, types a command, and waits for an answer.
+fn grub_answers(command: &str, answer: &str) {
+    let Some([image]) = guests(["grub-rescue-floppy.img"]) else { return };
+    succeeds(&["--keys", &at_grubs_prompt(command), "--expect", answer, text(&image)]);
 }
 
 #[test]
 fn grub_shows_its_menu() {
-    let Some(image) = floppy() else { return };
-    let output = run(["run", "--expect", "highlighted", "--max-time", "120s", text(&image)]);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let Some([image]) = guests(["grub-rescue-floppy.img"]) else { return };
+    succeeds(&["--expect", "highlighted", text(&image)]);
 }
 
 #[test]
 fn grub_lists_its_devices() {
-    grub_answers("ls", "(fd0)");
+    grub_answers("ls", "(hd0)");
 }
 
 #[test]
@@ -56,7 +62,57 @@ fn grub_echoes_quotes_typed_with_shift() {
     grub_answers("echo a\"b\"c", "\nabc\n");
 }
 
+/// The ranges that `lsmmap` prints, in bytes: base, length, and whether they are RAM.
+fn memory_map(screen: &str) -> Vec<(u64, u64, bool)> {
+    let field = |line: &str, name: &str| {
+        let digits = line.split(name).nth(1).and_then(|rest| rest.split([',', ' ']).next());
+        digits.and_then(|d| u64::from_str_radix(d.trim_start_matches("0x"), 16).ok())
+    };
+    let row = |line: &str| {
+        let base = field(line, "base_addr = ")?;
+        Some((base, field(line, "length = ")?, line.contains("available RAM")))
+    };
+    screen.lines().filter_map(row).collect()
+}
+
 #[test]
-fn grub_lists_the_memory_map() {
-    grub_answers("lsmmap", "available RAM");
+fn grub_on_a_disk_sees_the_memory_map_of_the_bios() {
+    let Some([image]) = guests(["grub-rescue-cdrom.iso"]) else { return };
+    let keys = at_grubs_prompt("lsmmap");
+    let arguments = ["--memory", "64M", "--keys", &keys, "--expect", "base_addr = 0xffff0000"];
+    let screen = succeeds(&[&arguments[..], &["--disk", &format!("{},ro", text(&image))]].concat());
+    let ram = |base, end| (base, end - base, true);
+    let reserved = |base, end| (base, end - base, false);
+    let map = memory_map(&screen);
+    for range in [
+        ram(0, 0x9_FC00),
+        reserved(0x9_FC00, 0xA_0000),
+        reserved(0xF_0000, 0x10_0000),
+        ram(0x10_0000, 64 << 20),
+        reserved(0xFFFF_0000, 0x1_0000_0000),
+    ] {
+        assert!(map.contains(&range), "{range:X?} isn't in {map:X?}\n{screen}");
+    }
+}
+
+#[test]
+fn grub_lists_and_shows_the_files_of_a_fat_diskette() {
+    let Some([disk, fat]) = guests(["grub-rescue-cdrom.iso", "fat.img"]) else { return };
+    let keys = format!(
+        "{}<wait \"greeting.txt\">ls (fd0)/docs\\n<wait \"more.txt\">cat (fd0)/greeting.txt\\n",
+        at_grubs_prompt("ls (fd0)/")
+    );
+    let disk = format!("{},ro", text(&disk));
+    let drives = ["--boot", "disk", "--disk", &disk, "--floppy", text(&fat)];
+    succeeds(
+        &[&["--keys", &keys, "--expect", "\nA file on a FAT diskette."][..], &drives].concat(),
+    );
+}
+
+#[test]
+fn syslinux_prompts_helps_and_chains_another_boot_sector() {
+    let Some([image]) = guests(["syslinux.img"]) else { return };
+    let keys = "<wait \"boot:\"><F1><wait \"page one\"><F2><wait \"page two\">other\\n";
+    let screen = succeeds(&["--keys", keys, text(&image)]);
+    assert!(screen.contains("boot: other") && screen.contains("CHAINED"), "{screen}");
 }

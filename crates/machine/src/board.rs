@@ -9,7 +9,7 @@
 //! FFFF_FFF0, needs it.
 
 use crate::boot::handoff;
-use crate::config::MachineConfig;
+use crate::config::{BootDevice, MachineConfig};
 use crate::error::MachineError;
 use crate::media::{Medium, Shared};
 use bus::{Bus, Handle, IrqLine, Signals, System, Timer};
@@ -300,8 +300,17 @@ fn wire_chips(
 const CMOS_BOOT_ORDER: u8 = 0x3D;
 
 fn boot_order(config: &MachineConfig) -> u8 {
-    let floppy_first = config.floppies[0].is_some() || config.kernel.is_some();
-    if floppy_first { 0x21 } else { 0x12 }
+    let number = |device: &BootDevice| match device {
+        BootDevice::Floppy => 1,
+        BootDevice::Disk => 2,
+    };
+    // A kernel is started by way of a diskette (see `boot::handoff`), whatever was asked for.
+    match &config.boot_order[..] {
+        [first, second, ..] if config.kernel.is_none() => number(second) << 4 | number(first),
+        [only] if config.kernel.is_none() => number(only),
+        _ if config.floppies[0].is_some() || config.kernel.is_some() => 0x21,
+        _ => 0x12,
+    }
 }
 
 fn cmos_config(config: &MachineConfig, media: &Media) -> CmosConfig {

@@ -36,6 +36,15 @@ pub enum OnShutdown {
     Reset,
 }
 
+/// A kind of drive that the BIOS can boot from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootDevice {
+    /// Diskette drive A.
+    Floppy,
+    /// The first disk.
+    Disk,
+}
+
 /// A kernel to be started without a boot loader.
 #[derive(Clone, Debug)]
 pub struct KernelSource {
@@ -61,6 +70,9 @@ pub struct MachineConfig {
     pub floppies: [Option<Medium>; 2],
     /// The disks of the first IDE channel.
     pub disks: [Option<Medium>; 2],
+    /// What the BIOS boots from, in this order; at most two. Empty: a diskette if one is there,
+    /// then a disk.
+    pub boot_order: Vec<BootDevice>,
     /// A kernel to start after the BIOS.
     pub kernel: Option<KernelSource>,
     /// How instructions are run.
@@ -83,6 +95,7 @@ impl Default for MachineConfig {
             bios: None,
             floppies: [None, None],
             disks: [None, None],
+            boot_order: Vec::new(),
             kernel: None,
             engine: Engine::default(),
             on_shutdown: OnShutdown::default(),

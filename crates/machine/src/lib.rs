@@ -21,7 +21,7 @@ pub mod stop;
 
 pub use board::Board;
 pub use boot::ImageError;
-pub use config::{Engine, KernelSource, MachineConfig, OnShutdown};
+pub use config::{BootDevice, Engine, KernelSource, MachineConfig, OnShutdown};
 pub use error::MachineError;
 pub use hang::HangKind;
 pub use input::{Input, Pending, Stamped};

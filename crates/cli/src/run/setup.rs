@@ -1,7 +1,7 @@
 //! From the command line to a machine that is ready to run: reads every file that is named,
 //! before anything is written.
 
-use crate::args::{ClockKind, Drive, DriveMode, Engine, OnShutdown, RunArgs};
+use crate::args::{Boot, ClockKind, Drive, DriveMode, Engine, OnShutdown, RunArgs};
 use crate::drive;
 use crate::failure::Failure;
 use crate::input;
@@ -9,7 +9,7 @@ use crate::output;
 use crate::status::Status;
 use debugger::Symbols;
 use machine::boot::{self, Format};
-use machine::{ImageError, KernelSource, Machine, MachineConfig, MachineError, Medium};
+use machine::{BootDevice, ImageError, KernelSource, Machine, MachineConfig, MachineError, Medium};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ pub fn machine(args: &RunArgs) -> Result<Machine, Failure> {
             OnShutdown::Stop => machine::OnShutdown::Stop,
             OnShutdown::Reset => machine::OnShutdown::Reset,
         },
+        boot_order: boot_order(args)?,
         ..MachineConfig::default()
     };
     if let Some(path) = &args.bios {
@@ -59,8 +60,24 @@ pub fn machine(args: &RunArgs) -> Result<Machine, Failure> {
             "--append and --module are for kernels; give one with --kernel",
         ));
     }
+    if config.kernel.is_some() && !args.boot.is_empty() {
+        return Err(Failure::usage("--boot is for drives, and a kernel is started without them"));
+    }
     let named = args.kernel.as_deref().or(args.image.as_deref());
     Machine::new(config).map_err(|error| refused(error, named))
+}
+
+fn boot_order(args: &RunArgs) -> Result<Vec<BootDevice>, Failure> {
+    if let [first, rest @ ..] = &args.boot[..]
+        && (rest.contains(first) || rest.len() > 1)
+    {
+        return Err(Failure::usage("--boot names a drive twice; there are floppy and disk"));
+    }
+    let device = |boot: &Boot| match boot {
+        Boot::Floppy => BootDevice::Floppy,
+        Boot::Disk => BootDevice::Disk,
+    };
+    Ok(args.boot.iter().map(device).collect())
 }
 
 fn check(args: &RunArgs) -> Result<(), Failure> {
