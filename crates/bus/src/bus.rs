@@ -272,6 +272,12 @@ impl Bus {
         }
     }
 
+    /// The processor's FERR# (see [`Signals::set_ferr`]).
+    pub fn set_ferr(&mut self, on: bool) {
+        self.signals.set_ferr(on);
+        self.settle();
+    }
+
     /// INTR.
     #[must_use]
     pub fn interrupt_pending(&self) -> bool {

@@ -29,6 +29,10 @@ pub struct Signals {
     a20: AtomicBool,
     debug_exit: AtomicU32,
     nmi: AtomicBool,
+    ferr: AtomicBool,
+    ignne: AtomicBool,
+    /// 1 + the line that FERR# raises; 0 where it isn't wired.
+    ferr_line: AtomicU32,
 }
 
 impl Signals {
@@ -106,6 +110,43 @@ impl Signals {
     pub fn restore_lines(&self, levels: u32) {
         self.lines.store(levels, Ordering::Relaxed);
         self.attend();
+    }
+
+    /// Wires FERR# to an interrupt line.
+    pub fn wire_ferr(&self, line: &IrqLine) {
+        self.ferr_line.store(1 + u32::from(line.number), Ordering::Relaxed);
+    }
+
+    /// FERR#: an x87 exception is pending and CR0.NE is clear. Rising it raises its line, which
+    /// stays up until the board takes it down; when it falls, so does IGNNE#.
+    pub fn set_ferr(&self, on: bool) {
+        let before = self.ferr.swap(on, Ordering::Relaxed);
+        if !on {
+            self.set_ignne(false);
+        } else if !before && let Some(line) = self.ferr_line.load(Ordering::Relaxed).checked_sub(1)
+        {
+            self.lines.fetch_or(1 << line, Ordering::Relaxed);
+        }
+        if before != on {
+            self.attend();
+        }
+    }
+
+    /// FERR#.
+    #[must_use]
+    pub fn ferr(&self) -> bool {
+        self.ferr.load(Ordering::Relaxed)
+    }
+
+    /// IGNNE#: the processor passes over x87 exceptions though CR0.NE is clear.
+    pub fn set_ignne(&self, on: bool) {
+        self.ignne.store(on, Ordering::Relaxed);
+    }
+
+    /// IGNNE#.
+    #[must_use]
+    pub fn ignne(&self) -> bool {
+        self.ignne.load(Ordering::Relaxed)
     }
 
     /// Raises NMI.

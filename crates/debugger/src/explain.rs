@@ -236,6 +236,9 @@ const fn cure(why: &Cause) -> &'static str {
         Cause::Value { .. } => "Write only bits that this processor has, in a legal combination.",
         Cause::Io { .. } => "Let the kernel do the I/O, or allow the port in the TSS's bitmap.",
         Cause::Fpu { .. } => "Clear CR0.EM and CR0.TS before using the FPU.",
+        Cause::Math { .. } => {
+            "Mask the exception with FLDCW, or handle it: read FNSTSW, then FNCLEX."
+        }
         _ => "Look at the instruction and the registers below.",
     }
 }

@@ -77,8 +77,27 @@ fn rarer(why: &Cause) -> Option<String> {
             format!("IA32_SYSENTER_CS is {value:#X}: no kernel code segment was set")
         }
         Cause::Fpu { cr0 } => format!("CR0 = {cr0:#X} says that the FPU isn't to be used now"),
+        Cause::Math { status, control } => format!(
+            "an earlier x87 instruction raised {} unmasked (status {status:04X}, control \
+             {control:04X})",
+            math(status & !control)
+        ),
         _ => return None,
     })
+}
+
+/// The x87 exceptions of a set.
+fn math(raised: u16) -> String {
+    const NAMES: [&str; 6] = [
+        "invalid operation",
+        "denormal operand",
+        "zero divide",
+        "overflow",
+        "underflow",
+        "precision",
+    ];
+    let raised = NAMES.iter().enumerate().filter(|(bit, _)| raised >> bit & 1 != 0);
+    raised.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
 }
 
 fn privileged(what: &str, cpl: u8, iopl: u8, vm86: bool) -> String {

@@ -32,7 +32,8 @@ pub struct Insn {
     pub reg: u8,
     /// The register in ModRM.rm, where that isn't memory.
     pub rm: u8,
-    /// The second immediate: a far pointer's selector, ENTER's level.
+    /// The second immediate: a far pointer's selector, ENTER's level. Of an x87 instruction its
+    /// opcode in 11 bits: the low three of the escape, then ModRM.
     pub imm2: u16,
     /// Displacement of the memory operand.
     pub disp: u32,
@@ -124,6 +125,9 @@ pub fn decode(bytes: &[u8], bits32: bool) -> Result<Insn, Undecodable> {
     }
     for n in 0..i.op_count() {
         operand(&mut insn, &i, n);
+    }
+    if let [escape @ 0xD8..=0xDF, modrm, ..] = opcode(bytes) {
+        insn.imm2 = u16::from(escape & 7) << 8 | u16::from(*modrm);
     }
     Ok(insn)
 }
@@ -247,6 +251,13 @@ fn operand(insn: &mut Insn, i: &Instruction, n: u32) {
     }
 }
 
+/// True where the opcode behind the prefixes is an escape to the x87 FPU, D8 to DF, whether or
+/// not it names an instruction.
+#[must_use]
+pub fn is_escape(bytes: &[u8]) -> bool {
+    matches!(opcode(bytes), [0xD8..=0xDF, ..])
+}
+
 /// An instruction of the x87 FPU: one whose first byte is an escape, D8 to DF.
 #[must_use]
 pub fn is_x87(code: Code) -> bool {
@@ -349,6 +360,13 @@ mod tests {
         assert!(!is_x87(ok(&[0x9B], true).code));
         assert!(!is_x87(ok(&[0x0F, 0xAE, 0x00], true).code));
         assert!(!is_x87(ok(&[0x0F, 0xDB, 0xC0], true).code));
+    }
+
+    #[test]
+    fn x87_instructions_hold_their_opcode() {
+        // fs fdivr qword ptr [ebx+8]; faddp st(2), st(0).
+        assert_eq!(ok(&[0x64, 0xDC, 0x7B, 0x08], true).imm2, 0x47B);
+        assert_eq!(ok(&[0xDE, 0xC2], false).imm2, 0x6C2);
     }
 
     #[test]

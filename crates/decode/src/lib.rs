@@ -9,5 +9,5 @@ mod insn;
 mod text;
 
 pub use iced_x86::Code;
-pub use insn::{Insn, MAX_LEN, NONE, Undecodable, decode, is_x87};
+pub use insn::{Insn, MAX_LEN, NONE, Undecodable, decode, is_escape, is_x87};
 pub use text::disassemble;

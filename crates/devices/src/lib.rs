@@ -9,6 +9,7 @@
 
 pub mod calendar;
 pub mod cmos;
+pub mod coprocessor;
 pub mod cp437;
 pub mod debugcon;
 pub mod dma8237;
@@ -32,6 +33,7 @@ mod wire;
 
 pub use calendar::Civil;
 pub use cmos::{Cmos, CmosConfig, DiskGeometry};
+pub use coprocessor::Coprocessor;
 pub use debugcon::Debugcon;
 pub use dma8237::{Dma, DmaChannel};
 pub use exit::DebugExit;

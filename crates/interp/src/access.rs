@@ -12,12 +12,12 @@ use x86::{Cause, Fault, LinAddr, PhysAddr, SegReg, Segment, Vector};
 
 impl Cpu {
     #[inline(always)]
-    fn user(&self) -> bool {
+    pub(crate) fn user(&self) -> bool {
         self.state.cpl == 3
     }
 
     #[inline(always)]
-    fn linear(&self, seg: SegReg, off: u32) -> u64 {
+    pub(crate) fn linear(&self, seg: SegReg, off: u32) -> u64 {
         u64::from((self.state.seg[seg as usize].base as u32).wrapping_add(off))
     }
 
@@ -160,7 +160,7 @@ impl Cpu {
     }
 
     /// Type and limit checks of an access (SDM 3A 5.3, 5.5).
-    fn check_segment(
+    pub(crate) fn check_segment(
         &mut self,
         seg: SegReg,
         off: u32,
@@ -189,7 +189,7 @@ impl Cpu {
     }
 
     #[inline]
-    fn check_alignment(&mut self, lin: u64, size: u32) -> Result<(), Fault> {
+    pub(crate) fn check_alignment(&mut self, lin: u64, size: u32) -> Result<(), Fault> {
         if !self.mmu.control().alignment
             || lin & u64::from(size - 1) == 0
             || !size.is_power_of_two()
@@ -220,7 +220,7 @@ impl Cpu {
     }
 
     /// Translates an access that may cross into a second page, before any of it is done.
-    fn translate_all(
+    pub(crate) fn translate_all(
         &mut self,
         sys: &mut System,
         lin: u64,
@@ -237,7 +237,7 @@ impl Cpu {
         Ok((first, second))
     }
 
-    fn load_linear(
+    pub(crate) fn load_linear(
         &mut self,
         sys: &mut System,
         lin: u64,
@@ -269,7 +269,7 @@ impl Cpu {
         Ok(value)
     }
 
-    fn store_linear(
+    pub(crate) fn store_linear(
         &mut self,
         sys: &mut System,
         lin: u64,

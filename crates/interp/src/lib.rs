@@ -18,6 +18,7 @@ mod events;
 pub mod host_fpu;
 pub mod ops;
 mod single;
+mod wide;
 
 pub use cpu::{Cpu, Handler, Link, Word};
 pub use engine::{Dispatch, Exit, Interp};

@@ -8,6 +8,7 @@ pub mod debug;
 pub mod decimal;
 pub mod far;
 pub mod flags;
+pub mod fpu;
 pub mod interrupt;
 pub mod io;
 pub mod iret;
@@ -27,10 +28,10 @@ mod tests;
 use crate::cpu::Handler;
 use decode::Insn;
 
-/// What carries out an instruction. Forms that nobody claims are #UD (or #NM).
+/// What carries out an instruction. Forms that nobody claims are #UD.
 #[must_use]
 pub fn lookup(insn: &Insn) -> Handler {
-    const FAMILIES: [fn(&Insn) -> Option<Handler>; 19] = [
+    const FAMILIES: [fn(&Insn) -> Option<Handler>; 20] = [
         mov::handler,
         arith::handler,
         logic::handler,
@@ -49,7 +50,8 @@ pub fn lookup(insn: &Insn) -> Handler {
         debug::handler,
         io::handler,
         sysenter::handler,
+        fpu::handler,
         misc::handler,
     ];
-    FAMILIES.iter().find_map(|f| f(insn)).unwrap_or_else(|| misc::fpu_or_undefined(insn))
+    FAMILIES.iter().find_map(|f| f(insn)).unwrap_or(misc::not_here)
 }

@@ -11,7 +11,7 @@ use x86::cause::OpcodeCheck;
 use x86::event::Wanted;
 use x86::paging::AccessKind;
 use x86::state::Shadow;
-use x86::{Cause, Eflags, Event, Fault, LinAddr, SegReg, Vector};
+use x86::{Cause, Cr0, Eflags, Event, Fault, LinAddr, SegReg, Vector};
 
 /// DR6.BS.
 const SINGLE_STEP: u32 = 1 << 14;
@@ -107,6 +107,13 @@ impl Cpu {
                 Err(Undecodable::NeedMore) => {
                     let cause = Cause::Opcode { bytes: first(f), why: OpcodeCheck::TooLong };
                     return Err(self.raise(Fault::gp(0), cause));
+                }
+                // An escape obeys EM and TS before it is undefined (SDM 3B 23.18.6.6).
+                Err(Undecodable::Undefined)
+                    if decode::is_escape(&f.bytes[..f.len])
+                        && self.state.cr0().intersects(Cr0::EM | Cr0::TS) =>
+                {
+                    return Err(ops::fpu::no_device(self));
                 }
                 Err(Undecodable::Undefined) => {
                     let cause = Cause::Opcode { bytes: first(f), why: OpcodeCheck::Undefined };

@@ -18,8 +18,8 @@ use devices::ide::default_geometry;
 use devices::storage::{Overlay, Storage};
 use devices::vga::TextScreen;
 use devices::{
-    Cmos, CmosConfig, DebugExit, Debugcon, Dma, Fdc, Ide, Key, Motion, Pic, Pit, Port92, Post,
-    Power, Ps2, SerialSink, Uart, Vga,
+    Cmos, CmosConfig, Coprocessor, DebugExit, Debugcon, Dma, Fdc, Ide, Key, Motion, Pic, Pit,
+    Port92, Post, Power, Ps2, SerialSink, Uart, Vga,
 };
 use mem::{Kind, Memory, Region};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -188,8 +188,9 @@ impl Board {
         self.put_right_floppy(kernel_waits);
     }
 
-    /// What the board does when the processor is reset: A20 opens.
+    /// What the board does when the processor is reset: A20 opens, and FERR# falls.
     pub fn processor_reset(&mut self) {
+        self.sys.bus.set_ferr(false);
         self.sys.bus.signals().set_a20(true);
     }
 
@@ -290,6 +291,7 @@ fn wire_chips(
     let vga = bus.add(Vga::new(), Vga::PORTS)?;
     let post = bus.add(Post::new(), Post::PORTS)?;
     bus.add(Port92::new(&signals), Port92::PORTS)?;
+    bus.add(Coprocessor::new(&signals, irq(13)), Coprocessor::PORTS)?;
     bus.add(Power::new(&signals), Power::PORTS)?;
     bus.add(DebugExit::new(&signals), DebugExit::PORTS)?;
     bus.add(Debugcon::new(Box::new(console.clone())), Debugcon::PORTS)?;

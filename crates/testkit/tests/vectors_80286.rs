@@ -12,7 +12,7 @@ use testkit::moo::{self, Test};
 use testkit::real_mode::RealMode;
 use testkit::vectors::{CS, IP, Instead, RealMachine, Rule, SP, differences, initial};
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 6] = [
     Rule {
         applies: |_, test| locks_illegally(test),
         instead: Instead::Exception(6),
@@ -56,12 +56,6 @@ const RULES: [Rule; 7] = [
         instead: Instead::Exception(0),
         reason: "a 286 has already set the flags when AAM by 0 faults; ours leaves them as they \
                  were (SDM 3A 6.15, #DE)",
-    },
-    Rule {
-        applies: |form, _| form == "D8",
-        instead: Instead::Exception(6),
-        reason: "without its coprocessor a 286 passes over ESC; x87 isn't among the features that \
-                 this processor reports, so it is an invalid op-code (SDM 2A, CPUID.01H:EDX.FPU)",
     },
 ];
 

@@ -257,6 +257,13 @@ pub enum Cause {
         /// CR0.
         cr0: u64,
     },
+    /// An earlier x87 instruction raised an exception that isn't masked.
+    Math {
+        /// The x87 status word.
+        status: u16,
+        /// The x87 control word.
+        control: u16,
+    },
 }
 
 /// Why paging refused.

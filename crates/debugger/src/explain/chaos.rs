@@ -126,11 +126,12 @@ impl Dice {
             Cause::IretFrame { eip: a, cs: selector, eflags: b, check, cpl },
             Cause::SysenterCs { value: a },
             Cause::Fpu { cr0: value },
+            Cause::Math { status: a as u16, control: b as u16 },
         ])
     }
 
     fn fault(&mut self) -> Fault {
-        let vector = self.of(&[0, 1, 3, 6, 8, 10, 11, 12, 13, 14, 17]);
+        let vector = self.of(&[0, 1, 3, 6, 8, 10, 11, 12, 13, 14, 16, 17]);
         let vector = vector_name(vector).expect("an exception");
         Fault { vector, code: self.number() as u16 }
     }

@@ -1,7 +1,7 @@
 //! CPUID (SDM 2 CPUID): what this processor says that it has.
 //!
 //! Invariant: a feature is announced only if it works, and CR4 takes a bit only if it is
-//! announced. No FPU, MMX or SSE: x87 and vector instructions are undefined here.
+//! announced. No MMX or SSE: vector instructions are undefined here.
 
 use super::CR4_VALID;
 use crate::cpu::Cpu;
@@ -18,8 +18,8 @@ const BRAND: &[u8] = b"Cloister virtual CPU";
 const MAX_BASIC: u32 = 7;
 const MAX_EXTENDED: u32 = 0x8000_0004;
 
-/// Leaf 1, EDX: the features that no bit of CR4 switches: TSC, MSR, CX8, SEP, CMOV, PAT.
-const ALWAYS: u32 = 1 << 4 | 1 << 5 | 1 << 8 | 1 << 11 | 1 << 15 | 1 << 16;
+/// Leaf 1, EDX: the features that no bit of CR4 switches: FPU, TSC, MSR, CX8, SEP, CMOV, PAT.
+const ALWAYS: u32 = 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 11 | 1 << 15 | 1 << 16;
 /// Leaf 1, EDX: those that CR4 switches.
 const SWITCHED: [(Cr4, u32); 5] = [
     (Cr4::VME, 1 << 1),
@@ -86,8 +86,8 @@ mod tests {
     }
 
     #[test]
-    fn leaf_1_announces_no_fpu_apic_mmx_or_sse() {
-        assert_eq!(leaf(1, 0), [0x673, 0, 0, 0x1_A97E]);
+    fn leaf_1_announces_an_fpu_but_no_apic_mmx_or_sse() {
+        assert_eq!(leaf(1, 0), [0x673, 0, 0, 0x1_A97F]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn run((cpu, sys): &mut (Cpu, System), bytes: &[u8]) -> Result<(), Fault> {
         .or_else(|| debug::handler(&insn))
         .or_else(|| io::handler(&insn))
         .or_else(|| misc::handler(&insn))
-        .unwrap_or_else(|| misc::fpu_or_undefined(&insn));
+        .unwrap_or(misc::not_here);
     handler(cpu, sys, &insn)
 }
 
@@ -45,7 +45,6 @@ const RDTSC: &[u8] = &[0x0F, 0x31];
 const MOV_DR7_EAX: &[u8] = &[0x0F, 0x23, 0xF8];
 const MOV_EAX_DR6: &[u8] = &[0x0F, 0x21, 0xF0];
 const IN_AX_87: &[u8] = &[0x66, 0xE5, 0x87];
-const FLD1: &[u8] = &[0xD9, 0xE8];
 
 #[test]
 fn cr0_with_pg_but_not_pe_is_gp_and_changes_nothing() {
@@ -203,23 +202,6 @@ fn vm86_asks_the_bitmap_whatever_iopl_is() {
     m.0.state.system_flags |= (Eflags::IOPL | Eflags::VM).bits();
     m.1.mem.write_phys(PhysAddr(0x68 + 0x10), &[0x80]);
     assert_eq!(run(&mut m, IN_AX_87), Err(Fault::gp(0)));
-}
-
-#[test]
-fn x87_is_undefined_but_em_comes_first() {
-    let mut m = bare();
-    assert_eq!(run(&mut m, FLD1), Err(Fault::ud()));
-    m.0.state.cr0 |= Cr0::EM.bits();
-    assert_eq!(run(&mut m, FLD1), Err(Fault::plain(Vector::DeviceNotAvailable)));
-}
-
-#[test]
-fn wait_obeys_ts_only_with_mp() {
-    let mut m = bare();
-    m.0.state.cr0 |= Cr0::TS.bits();
-    assert_eq!(run(&mut m, &[0x9B]), Ok(()));
-    m.0.state.cr0 |= Cr0::MP.bits();
-    assert_eq!(run(&mut m, &[0x9B]), Err(Fault::plain(Vector::DeviceNotAvailable)));
 }
 
 #[test]
