@@ -2,9 +2,11 @@
 //! at a random moment goes on exactly as the original does.
 
 use bus::{Bus, IrqLine, Signals, Timer};
+use devices::vga::VIDEO_BYTES;
 use devices::*;
-use mem::Memory;
+use mem::{Kind, Memory, Region, Target};
 use proptest::prelude::*;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 use x86::PhysAddr;
 
@@ -67,28 +69,74 @@ impl Board {
         let t = timer();
         let ide = Ide::new(0x170, [None, medium(40, 4)], line(15), t.clone());
         bus.add_timed(ide, Ide::SECONDARY, t).unwrap();
-        let vga = bus.add(Vga::new(), Vga::PORTS).unwrap();
+        let vga = bus.add(Vga::new(&signals), Vga::PORTS).unwrap();
         bus.add(Debugcon::new(Box::new(sent.clone())), Debugcon::PORTS).unwrap();
         bus.add(Post::new(), Post::PORTS).unwrap();
         bus.add(DebugExit::new(&signals), DebugExit::PORTS).unwrap();
         bus.add(Power::new(&signals), Power::PORTS).unwrap();
         bus.add(Port92::new(&signals), Port92::PORTS).unwrap();
-        let mem = Memory::flat(RAM).unwrap();
+        let mut mem = Memory::new(RAM + VIDEO_BYTES).unwrap();
+        for (name, start, end) in [("low", 0, 0xA_0000), ("high", 0xC_0000, RAM)] {
+            let (start, len) = (PhysAddr(start), end - start);
+            let region =
+                Region { name: name.into(), start, len, kind: Kind::Ram, arena_offset: start.0 };
+            mem.add(region).unwrap();
+        }
+        bus.get_mut(vga).attach(vga.mmio(), RAM, &mut mem).unwrap();
         Self { bus, mem, signals, ps2, uart, vga, sent, step: 0 }
     }
 
     /// Another board in the same state.
     fn twin(&self) -> Self {
         let mut twin = Self::new();
-        let mut ram = vec![0; RAM as usize];
-        self.mem.read_phys(PhysAddr(0), &mut ram);
-        twin.mem.write_phys(PhysAddr(0), &ram);
+        twin.copy_memory(self);
         twin.bus.clock = self.bus.clock.clone();
         twin.step = self.step;
         twin.signals.restore_lines(self.signals.lines());
         twin.bus.restore(&self.bus.save()).unwrap();
+        twin.bus.get_mut(twin.vga).adopt_map(&mut twin.mem);
         twin.sent.0.lock().unwrap().clone_from(&self.sent.0.lock().unwrap());
         twin
+    }
+
+    /// All pages of the arena that hold something. Read through the file, a hole stays a hole.
+    fn pages(&self) -> Vec<(u64, Vec<u8>)> {
+        let mut all = vec![0; self.mem.arena().len() as usize];
+        self.mem.arena().file().read_exact_at(&mut all, 0).unwrap();
+        let pages = (0..).step_by(4096).zip(all.chunks(4096));
+        pages
+            .filter(|(_, page)| page.iter().any(|b| *b != 0))
+            .map(|(at, p)| (at, p.to_vec()))
+            .collect()
+    }
+
+    fn copy_memory(&mut self, from: &Self) {
+        for (at, page) in from.pages() {
+            self.mem.write(at, &page);
+        }
+    }
+
+    /// The processor reads or writes memory.
+    fn access(&mut self, at: u64, size: u8, value: Option<u32>) -> u32 {
+        match (self.mem.resolve(PhysAddr(at)), value) {
+            (Target::Mmio { id, offset }, None) => {
+                self.bus.mmio_read(id, offset, size, self.step, &mut self.mem)
+            }
+            (Target::Mmio { id, offset }, Some(value)) => {
+                self.bus.mmio_write(id, offset, size, value, self.step, &mut self.mem);
+                0
+            }
+            (_, None) => {
+                let mut bytes = [0; 4];
+                self.mem.read_phys(PhysAddr(at), &mut bytes[..usize::from(size)]);
+                u32::from_le_bytes(bytes)
+            }
+            (_, Some(value)) => {
+                let bytes = value.to_le_bytes();
+                self.mem.write_phys(PhysAddr(at), &bytes[..usize::from(size)]);
+                0
+            }
+        }
     }
 
     /// Does one thing; gives what a guest or the machine could see of it.
@@ -99,6 +147,8 @@ impl Board {
                 self.bus.port_write(port, size, value, self.step, &mut self.mem);
                 0
             }
+            Action::Load(at, size) => self.access(at, size, None),
+            Action::Store(at, size, value) => self.access(at, size, Some(value)),
             Action::Burst(port, count) => (0..count).fold(0, |sum: u32, _| {
                 let value = self.bus.port_read(port, 2, self.step, &mut self.mem);
                 sum.rotate_left(3) ^ value
@@ -153,6 +203,9 @@ impl Board {
 enum Action {
     Read(u16, u8),
     Write(u16, u8, u32),
+    /// The processor's own, in memory.
+    Load(u64, u8),
+    Store(u64, u8, u32),
     Burst(u16, u16),
     Steps(u32),
     NextDeadline,
@@ -226,6 +279,8 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (port(), size()).prop_map(|(p, s)| Action::Read(p, s)),
         8 => (port(), size(), any::<u32>()).prop_map(|(p, s, v)| Action::Write(p, s, v)),
         6 => known_write(),
+        4 => (display_address(), size()).prop_map(|(a, s)| Action::Load(a, s)),
+        6 => (display_address(), size(), any::<u32>()).prop_map(|(a, s, v)| Action::Store(a, s, v)),
         1 => prop::sample::select(vec![0x1F0u16, 0x170, 0x3F5]).prop_flat_map(|p| {
             (1..600u16).prop_map(move |n| Action::Burst(p, n))
         }),
@@ -238,6 +293,34 @@ fn action() -> impl Strategy<Value = Action> {
         }),
         1 => any::<u8>().prop_map(Action::Serial),
     ]
+}
+
+/// The window, its edges, and the frame buffer.
+fn display_address() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        4 => 0xA_0000..0xB_FFFDu64,
+        2 => (prop::sample::select(vec![0xA_0000u64, 0xA_FFFC, 0xB_0000, 0xB_7FFC, 0xB_8000]),
+            0..4u64).prop_map(|(base, off)| base + off),
+        1 => 0xE000_0000..0xE0FF_FFFDu64,
+    ]
+}
+
+/// A VGA register with an index, with the values drivers give it, and those they don't.
+fn vga_register() -> impl Strategy<Value = Vec<Action>> {
+    let pairs = prop::sample::select(vec![(0x3C4u16, 5u8), (0x3CE, 9), (0x3D4, 25)]);
+    let common = prop::sample::select(vec![
+        0u8, 1, 2, 3, 4, 5, 6, 8, 0x0C, 0x0E, 0x0F, 0x10, 0x18, 0x40, 0xFF,
+    ]);
+    (pairs, any::<u8>(), prop_oneof![3 => common, 1 => any::<u8>()]).prop_map(
+        |((port, count), index, value)| {
+            vec![Action::Write(port, 2, u32::from(value) << 8 | u32::from(index % count))]
+        },
+    )
+}
+
+/// Bochs's VBE.
+fn vbe(index: u32, value: u32) -> Vec<Action> {
+    vec![Action::Write(0x1CE, 2, index), Action::Write(0x1CF, 2, value), Action::Read(0x1CF, 2)]
 }
 
 fn writes(list: &[(u16, u32)]) -> Vec<Action> {
@@ -255,6 +338,8 @@ fn scene() -> impl Strategy<Value = Vec<Action>> {
         1 => (0..80usize, 1..6u32).prop_map(|(key, reads)| type_key(key, reads)),
         1 => (any::<i16>(), 1..6u32).prop_map(|(dx, reads)| move_mouse(dx, reads)),
         1 => (any::<u8>(), 1..6u32).prop_map(|(fcr, reads)| receive(fcr, reads)),
+        3 => vga_register(),
+        1 => (0..11u32, 0..0x2000u32).prop_map(|(index, value)| vbe(index, value)),
         1 => (0..32u32, any::<u8>()).prop_map(|(index, value)| {
             writes(&[(0x3C0, index), (0x3C0, value.into()), (0x3C0, 0x20 | index)])
         }),
@@ -353,7 +438,7 @@ fn traffic(scenes: usize) -> impl Strategy<Value = Vec<Action>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_restored_twin_goes_on_as_the_original(
@@ -371,6 +456,7 @@ proptest! {
             prop_assert_eq!(board.act(action), twin.act(action), "{:?}", action);
         }
         prop_assert_eq!(board.view(), twin.view());
+        prop_assert!(board.pages() == twin.pages(), "memory differs");
         let screens = (board.bus.get(board.vga).screen(&board.mem),
             twin.bus.get(twin.vga).screen(&twin.mem));
         prop_assert_eq!(screens.0, screens.1);
@@ -396,9 +482,11 @@ proptest! {
             bytes[at] = value;
         }
         if board.bus.restore(&saved).is_ok() {
+            board.bus.get_mut(board.vga).adopt_map(&mut board.mem);
             for action in &after {
                 board.act(action);
             }
+            let _ = board.bus.get(board.vga).scanout(&board.mem, 0);
         }
     }
 }

@@ -3,8 +3,11 @@
 //! ```text
 //! 0000_0000  RAM                      000A_0000  VGA window
 //! 000C_0000  nothing (option ROMs)    000E_0000  the last 128 KiB of the BIOS (or 64 at F0000)
-//! 0010_0000  RAM, up to its end       ....       the whole BIOS, up to FFFF_FFFF
+//! 0010_0000  RAM, up to its end       E000_0000  VGA frame buffer (16 MiB)
+//!                                     ....       the whole BIOS, up to FFFF_FFFF
 //! ```
+//! The arena behind it: RAM at its own addresses, display memory, the BIOS.
+//!
 //! The A20 gate is open at reset, as the 8042's output port is high then; the first fetch, at
 //! FFFF_FFF0, needs it.
 
@@ -16,7 +19,7 @@ use bus::{Bus, Handle, IrqLine, Signals, System, Timer};
 use devices::fdc::Geometry;
 use devices::ide::default_geometry;
 use devices::storage::{Overlay, Storage};
-use devices::vga::TextScreen;
+use devices::vga::{self, Scanout, TextScreen};
 use devices::{
     Cmos, CmosConfig, Coprocessor, DebugExit, Debugcon, Dma, Fdc, Ide, Key, Motion, Pic, Pit,
     Port92, Post, Power, Ps2, SerialSink, Uart, Vga,
@@ -26,8 +29,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use x86::PhysAddr;
 
 const LOW_RAM_END: u64 = 0xA_0000;
-const VGA_WINDOW: u64 = 0xA_0000;
-const VGA_WINDOW_BYTES: u64 = 0x2_0000;
 const HIGH_RAM: u64 = 0x10_0000;
 const ROM_UNIT: u64 = 64 << 10;
 const ROM_MOST: u64 = 256 << 10;
@@ -94,13 +95,14 @@ impl Board {
     pub fn new(config: &MachineConfig) -> Result<Self, MachineError> {
         config.check_memory()?;
         let bios = config.bios_bytes()?;
-        let memory = wire_memory(config.memory_bytes, bios)?;
+        let mut memory = wire_memory(config.memory_bytes, bios)?;
         let mut bus = Bus::new(Signals::new());
         bus.clock.set_rate(0, config.ps_per_step);
         let (serial, console) = (Output::default(), Output::default());
         let media = Media::open(config);
         let floppy_a = media.floppies[0].clone();
         let chips = wire_chips(&mut bus, config, media, &serial, &console)?;
+        bus.get_mut(chips.vga).attach(chips.vga.mmio(), config.memory_bytes, &mut memory)?;
         Ok(Self {
             sys: System::new(memory, bus),
             chips,
@@ -112,10 +114,16 @@ impl Board {
         })
     }
 
-    /// RAM, bytes: what lies in the arena before the ROM.
+    /// RAM, bytes.
     #[must_use]
     pub fn ram_bytes(&self) -> u64 {
         self.ram_bytes
+    }
+
+    /// RAM and display memory, bytes: what lies in the arena before the ROM, and is state.
+    #[must_use]
+    pub fn writable_bytes(&self) -> u64 {
+        self.ram_bytes + vga::VIDEO_BYTES
     }
 
     /// The BIOS, by its hash.
@@ -154,6 +162,25 @@ impl Board {
         self.sys.bus.get(self.chips.vga).screen(&self.sys.mem)
     }
 
+    /// The display as it shows now: registers and memory, for crate `screen` to draw.
+    #[must_use]
+    pub fn scanout(&self, now_ns: u64) -> Scanout {
+        self.sys.bus.get(self.chips.vga).scanout(&self.sys.mem, now_ns)
+    }
+
+    /// A number that is another whenever the screen may look different than when it was last
+    /// asked for; cheap. Asking changes nothing that a guest or the state hash could see.
+    pub fn screen_generation(&mut self, now_ns: u64) -> u64 {
+        let System { mem, bus } = &mut self.sys;
+        bus.get_mut(self.chips.vga).generation(mem, now_ns)
+    }
+
+    /// Shows the VGA's window as its registers ask for, after they and memory were restored.
+    pub(crate) fn adopt_display(&mut self) {
+        let System { mem, bus } = &mut self.sys;
+        bus.get_mut(self.chips.vga).adopt_map(mem);
+    }
+
     /// A key goes down or up. False if the keyboard's buffer is full: nothing happened.
     pub fn press(&mut self, key: Key, down: bool) -> bool {
         self.sys.bus.with(self.chips.ps2, |ps2| ps2.key(key, down))
@@ -184,6 +211,8 @@ impl Board {
     /// All chips as at power-on.
     pub fn power_on(&mut self, kernel_waits: bool) {
         self.sys.bus.reset();
+        let System { mem, bus } = &mut self.sys;
+        bus.get_mut(self.chips.vga).settle_map(mem);
         self.processor_reset();
         self.put_right_floppy(kernel_waits);
     }
@@ -214,24 +243,23 @@ fn region(name: &str, start: u64, len: u64, kind: Kind, arena_offset: u64) -> Re
     Region { name: name.into(), start: PhysAddr(start), len, kind, arena_offset }
 }
 
-/// The physical map. RAM lies in the arena at its own address; the VGA's memory takes the place
-/// of the RAM it hides.
+/// The physical map but for the display, which moves. RAM lies in the arena at its own address.
 fn wire_memory(ram_bytes: u64, bios: &[u8]) -> Result<Memory, MachineError> {
     let rom_bytes = bios.len() as u64;
     if rom_bytes == 0 || !rom_bytes.is_multiple_of(ROM_UNIT) || rom_bytes > ROM_MOST {
         return Err(MachineError::BiosSize { len: rom_bytes });
     }
-    let mut memory = Memory::new(ram_bytes + rom_bytes)?;
-    memory.allocate(ram_bytes + rom_bytes);
+    let rom_offset = ram_bytes + vga::VIDEO_BYTES;
+    let mut memory = Memory::new(rom_offset + rom_bytes)?;
+    memory.allocate(rom_offset + rom_bytes);
     memory.add(ram("ram", 0, LOW_RAM_END))?;
-    memory.add(region("vga", VGA_WINDOW, VGA_WINDOW_BYTES, Kind::DeviceRam, VGA_WINDOW))?;
     if ram_bytes > HIGH_RAM {
         memory.add(ram("high ram", HIGH_RAM, ram_bytes))?;
     }
     let low_bytes = rom_bytes.min(ROM_LOW_MOST);
-    let low_offset = ram_bytes + rom_bytes - low_bytes;
+    let low_offset = rom_offset + rom_bytes - low_bytes;
     memory.add(region("bios", HIGH_RAM - low_bytes, low_bytes, Kind::Rom, low_offset))?;
-    memory.add(region("bios at the top", TOP - rom_bytes, rom_bytes, Kind::Rom, ram_bytes))?;
+    memory.add(region("bios at the top", TOP - rom_bytes, rom_bytes, Kind::Rom, rom_offset))?;
     memory.load_rom(PhysAddr(TOP - rom_bytes), bios);
     Ok(memory)
 }
@@ -288,7 +316,7 @@ fn wire_chips(
     let fdc = Fdc::new(floppies, dma.channel(2), irq(6), t.clone());
     let fdc = bus.add_timed(fdc, Fdc::PORTS, t)?;
     bus.add(dma, &Dma::ports())?;
-    let vga = bus.add(Vga::new(), Vga::PORTS)?;
+    let vga = bus.add(Vga::new(&signals), Vga::PORTS)?;
     let post = bus.add(Post::new(), Post::PORTS)?;
     bus.add(Port92::new(&signals), Port92::PORTS)?;
     bus.add(Coprocessor::new(&signals, irq(13)), Coprocessor::PORTS)?;

@@ -14,7 +14,7 @@ use crate::input::{Input, Stamped};
 use crate::lockstep::Twin;
 use crate::stop::{StopReason, Until};
 use bus::{Request, System};
-use devices::vga::TextScreen;
+use devices::vga::{Scanout, TextScreen};
 use interp::{Cpu, Dispatch, Exit, Interp};
 use std::collections::VecDeque;
 use x86::{Eflags, Record};
@@ -147,6 +147,19 @@ impl Machine {
     #[must_use]
     pub fn screen(&self) -> TextScreen {
         self.board.screen()
+    }
+
+    /// The display as it shows now: registers and memory, for crate `screen` to draw.
+    #[must_use]
+    pub fn scanout(&self) -> Scanout {
+        self.board.scanout(self.now_ns())
+    }
+
+    /// A number that is another whenever the screen may look different than when it was last
+    /// asked for; cheap enough for sixty times a second.
+    pub fn screen_generation(&mut self) -> u64 {
+        let now_ns = self.now_ns();
+        self.board.screen_generation(now_ns)
     }
 
     /// The events since the last call.

@@ -126,7 +126,7 @@ const CHUNK: usize = 1 << 20;
 impl<'a> Pages<'a> {
     /// RAM and device memory; ROM lies behind them and isn't in it.
     pub(crate) fn of(machine: &'a Machine) -> Self {
-        let end = machine.board.ram_bytes();
+        let end = machine.board.writable_bytes();
         Self { arena: machine.board.sys.mem.arena(), chunk: Vec::new(), given: 0, read: 0, end }
     }
 
@@ -232,7 +232,7 @@ impl Machine {
             let (found, here) = ("one".to_owned(), "another".to_owned());
             return Err(SnapshotError::Other { what: "the BIOS", found, here });
         }
-        let limit = (here / PAGE_SIZE) as u32;
+        let limit = (self.board.writable_bytes() / PAGE_SIZE) as u32;
         let sound = |(n, page): &(u32, Vec<u8>)| *n < limit && page.len() as u64 == PAGE_SIZE;
         if !body.pages.iter().all(sound) || !body.pages.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(SnapshotError::Damaged { why: "pages that RAM doesn't have".into() });
@@ -254,6 +254,7 @@ impl Machine {
         bus.signals().take_requests();
         self.cpu.mmu.set_a20(core.a20);
         self.put_memory(body.pages);
+        self.board.adopt_display();
         self.changed();
     }
 

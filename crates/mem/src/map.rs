@@ -33,7 +33,8 @@ pub struct Region {
     pub len: u64,
     /// What it is.
     pub kind: Kind,
-    /// Where its first byte lies in the arena; unused for MMIO.
+    /// Where its first byte lies in the arena; for MMIO, the offset under which the device sees
+    /// it, so that a device with ports too can tell its registers apart.
     pub arena_offset: u64,
 }
 
@@ -51,7 +52,7 @@ pub enum Target {
     Mmio {
         /// Whose.
         id: MmioId,
-        /// Offset from the start of its block.
+        /// Offset from the start of its block, on top of the region's own.
         offset: u64,
     },
     /// Nobody: reads give all ones, writes vanish.
@@ -133,7 +134,7 @@ impl PhysMap {
             return Target::Unmapped;
         }
         match region.kind {
-            Kind::Mmio(id) => Target::Mmio { id, offset },
+            Kind::Mmio(id) => Target::Mmio { id, offset: region.arena_offset + offset },
             Kind::Rom => Target::Memory { offset: region.arena_offset + offset, writable: false },
             Kind::Ram | Kind::DeviceRam => {
                 Target::Memory { offset: region.arena_offset + offset, writable: true }
@@ -156,6 +157,19 @@ mod tests {
         map.add(region("ram", 0, 0x3000)).unwrap();
         let error = map.add(region("vga", 0x2000, 0x1000)).unwrap_err();
         assert_eq!(error.to_string(), "vga at 0x2000 (+0x1000) overlaps ram");
+    }
+
+    #[test]
+    fn registers_are_seen_under_the_offset_of_their_region() {
+        let mut map = PhysMap::default();
+        let id = MmioId(7);
+        map.add(Region {
+            kind: Kind::Mmio(id),
+            arena_offset: 0xA0000,
+            ..region("r", 0x1000, 0x1000)
+        })
+        .unwrap();
+        assert_eq!(map.resolve(PhysAddr(0x1004)), Target::Mmio { id, offset: 0xA0004 });
     }
 
     #[test]

@@ -19,6 +19,8 @@ bitflags! {
         const TABLES = 1 << 2;
         /// Not yet written in this epoch.
         const CLEAN = 1 << 3;
+        /// Not yet written since a display drew it.
+        const SHOWN = 1 << 4;
     }
 }
 
@@ -87,8 +89,9 @@ impl PageStates {
     /// Marks a page as written in this epoch.
     #[inline]
     pub fn mark_dirty(&mut self, page: u32) {
+        let unwritten = PageState::CLEAN | PageState::SHOWN;
         let word = &mut self.words[page as usize];
-        *word = *word & 0xFFFF & !PageState::CLEAN.bits() | u32::from(self.epoch) << EPOCH_SHIFT;
+        *word = *word & 0xFFFF & !unwritten.bits() | u32::from(self.epoch) << EPOCH_SHIFT;
     }
 
     /// Begins a new epoch: from now on each page's first write is seen again.
@@ -122,6 +125,14 @@ mod tests {
         s.release(2, PageState::CODE | PageState::WATCHED);
         s.protect(2, PageState::CODE);
         assert_eq!(s.since(1), Some(&[2][..]));
+    }
+
+    #[test]
+    fn a_write_to_what_is_shown_is_seen() {
+        let mut s = PageStates::new(2);
+        s.protect(1, PageState::SHOWN | PageState::CODE);
+        s.mark_dirty(1);
+        assert_eq!(s.get(1), PageState::CODE);
     }
 
     #[test]
