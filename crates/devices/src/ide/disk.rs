@@ -1,7 +1,7 @@
-//! A disk on an IDE channel: its addressing and what it says about itself.
+//! A disk on an IDE channel: its addressing and its settings.
 
 use crate::cmos::DiskGeometry;
-use crate::storage::{SECTOR_BYTES, Sector, Storage, StorageError};
+use crate::storage::{Sector, Storage, StorageError};
 use serde::{Deserialize, Serialize};
 
 /// Most sectors a block of READ MULTIPLE can have.
@@ -23,11 +23,47 @@ pub(super) struct Settings {
     pub(super) sectors: u8,
     /// Sectors of a block of READ MULTIPLE; 0 when it's off.
     pub(super) multiple: u8,
+    /// A write is acknowledged before it is on the medium.
+    pub(super) write_cache: bool,
+    /// Told by IDENTIFY, and nothing else.
+    pub(super) look_ahead: bool,
+    /// A software reset changes nothing of all this.
+    pub(super) keeps: bool,
+    pub(super) power: Power,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { heads: 16, sectors: 63, multiple: 0 }
+        Self {
+            heads: 16,
+            sectors: 63,
+            multiple: 0,
+            write_cache: true,
+            look_ahead: true,
+            keeps: false,
+            power: Power::Active,
+        }
+    }
+}
+
+/// How awake a disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Power {
+    Active,
+    Idle,
+    Standby,
+    /// Only a reset wakes it.
+    Sleep,
+}
+
+impl Power {
+    /// What CHECK POWER MODE says.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Active => 0xFF,
+            Self::Idle => 0x80,
+            Self::Standby | Self::Sleep => 0x00,
+        }
     }
 }
 
@@ -35,11 +71,21 @@ impl Default for Settings {
 pub(super) struct Disk {
     pub(super) storage: Box<dyn Storage>,
     pub(super) settings: Settings,
+    /// Its serial number: 1 for the first disk of the board.
+    pub(super) number: u8,
 }
 
 impl Disk {
-    pub(super) fn new(storage: Box<dyn Storage>) -> Self {
-        Self { storage, settings: Settings::default() }
+    pub(super) fn new(storage: Box<dyn Storage>, number: u8) -> Self {
+        Self { storage, settings: Settings::default(), number }
+    }
+
+    /// A software reset.
+    pub(super) fn reset(&mut self) {
+        if !self.settings.keeps {
+            self.settings = Settings::default();
+        }
+        self.settings.power = Power::Active;
     }
 
     /// A sector's number from cylinder, head and sector of the logical geometry.
@@ -62,6 +108,7 @@ impl Disk {
         if lba >= self.storage.len_sectors() {
             return Err(StorageError::OutOfRange(lba));
         }
+        self.settings.power = Power::Active;
         self.storage.read(lba, out)
     }
 
@@ -69,84 +116,13 @@ impl Disk {
         if lba >= self.storage.len_sectors() {
             return Err(StorageError::OutOfRange(lba));
         }
+        self.settings.power = Power::Active;
         self.storage.write(lba, data)
     }
 
-    /// The 256 words of IDENTIFY DEVICE (ATA/ATAPI-6, 8.15).
-    pub(super) fn identify(&self) -> Sector {
-        let len = self.storage.len_sectors();
-        let geometry = default_geometry(len);
-        let Settings { heads, sectors, multiple } = self.settings;
-        let per_cylinder = u64::from(heads.max(1)) * u64::from(sectors.max(1));
-        let cylinders = (len / per_cylinder).min(65_535);
-        let current = cylinders * per_cylinder;
-        let short = len.min(0x0FFF_FFFF);
-        let mut id = Words([0; 256]);
-        id.set(0, 0x0040);
-        id.set(1, geometry.cylinders);
-        id.set(3, geometry.heads.into());
-        id.set(6, geometry.sectors.into());
-        id.text(10, 10, "CL000001");
-        id.text(23, 4, "1.0");
-        id.text(27, 20, "Cloister disk");
-        id.set(47, 0x8000 | u16::from(MULTIPLE_MAX));
-        id.set(48, 1);
-        // LBA, no DMA.
-        id.set(49, 1 << 9);
-        id.set(50, 1 << 14);
-        id.set(51, 0x0200);
-        id.set(53, 0x0003);
-        id.set(54, cylinders as u16);
-        id.set(55, heads.into());
-        id.set(56, sectors.into());
-        id.number(57, 2, current);
-        id.set(59, if multiple != 0 { 0x0100 | u16::from(multiple) } else { 0 });
-        id.number(60, 2, short);
-        // PIO modes 3 and 4, 120 ns a cycle.
-        id.set(64, 3);
-        id.set(67, 120);
-        id.set(68, 120);
-        // ATA-4 to ATA-6; FLUSH CACHE and its EXT form, 48-bit addresses.
-        id.set(80, 0x0070);
-        id.set(82, 1 << 14);
-        id.set(83, 0x7400);
-        id.set(84, 1 << 14);
-        id.set(85, 1 << 14);
-        id.set(86, 0x3400);
-        id.set(87, 1 << 14);
-        id.number(100, 4, len);
-        id.bytes()
-    }
-}
-
-struct Words([u16; 256]);
-
-impl Words {
-    fn set(&mut self, at: usize, value: u16) {
-        self.0[at] = value;
-    }
-
-    fn number(&mut self, at: usize, words: usize, value: u64) {
-        for i in 0..words {
-            self.0[at + i] = (value >> (16 * i)) as u16;
-        }
-    }
-
-    /// Text goes first character high, padded with blanks.
-    fn text(&mut self, at: usize, words: usize, text: &str) {
-        let mut bytes = text.bytes().chain(std::iter::repeat(b' '));
-        for word in &mut self.0[at..at + words] {
-            let high = bytes.next().unwrap_or(b' ');
-            let low = bytes.next().unwrap_or(b' ');
-            *word = u16::from_be_bytes([high, low]);
-        }
-    }
-
-    fn bytes(&self) -> Sector {
-        let mut out = [0; SECTOR_BYTES];
-        for (pair, word) in out.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&word.to_le_bytes());
-        }
-        out
+    /// All sectors of a command have been written: with the write cache off they are on the
+    /// host's disk before the command ends.
+    pub(super) fn end_write(&mut self) -> Result<(), StorageError> {
+        if self.settings.write_cache { Ok(()) } else { self.storage.flush() }
     }
 }
