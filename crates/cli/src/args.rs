@@ -214,12 +214,12 @@ pub struct RunArgs {
     /// Never written to: what the guest writes lives in memory
     pub image: Option<PathBuf>,
 
-    /// Put FILE into the floppy drive; written to unless ,temp or ,ro
+    /// Put FILE into floppy drive A, and the next into B; written to unless ,temp or ,ro
     #[arg(long, value_name = "FILE[,temp|,ro]", help_heading = "The machine")]
-    pub floppy: Option<Drive>,
-    /// Attach FILE as the hard disk; written to unless ,temp or ,ro
+    pub floppy: Vec<Drive>,
+    /// Attach FILE as the hard disk (up to four); written to unless ,temp or ,ro
     #[arg(long, value_name = "FILE[,temp|,ro]", help_heading = "The machine")]
-    pub disk: Option<Drive>,
+    pub disk: Vec<Drive>,
     /// What to boot from, in this order, e.g. disk,floppy [default: the diskette if there is one]
     #[arg(
         long,
@@ -258,6 +258,12 @@ pub struct RunArgs {
     /// Where COM1 leads: stdio, none or a file. Without this option its output is shown
     #[arg(long, value_name = "WHERE", help_heading = "Talking to the guest")]
     pub serial: Option<Serial>,
+    /// Write what COM2 sends to FILE
+    #[arg(long, value_name = "FILE", help_heading = "Talking to the guest")]
+    pub serial2: Option<PathBuf>,
+    /// Write what is printed on the parallel port to FILE
+    #[arg(long, value_name = "FILE", help_heading = "Talking to the guest")]
+    pub parallel: Option<PathBuf>,
     /// Type at the guest, e.g. '<wait "grub>">ls\n' (see --help)
     #[arg(long, value_name = "TEXT", help_heading = "Talking to the guest")]
     pub keys: Option<Script>,

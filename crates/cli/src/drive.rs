@@ -1,11 +1,15 @@
 //! A host file as a medium of sectors. Only what the guest reads is read, so a disk may be
 //! larger than the host's memory.
+//!
+//! The file is locked as long as it is open: one run may write it, or several read it, so that
+//! two guests never write one disk. A write has reached the host's kernel when it returns, and
+//! outlives this process; a flush returns when the host's disk has it.
 
 use crate::args::{Drive, DriveMode};
 use crate::failure::{Failure, plain};
 use devices::storage::{SECTOR_BYTES, Sector, Storage, StorageError};
 use machine::Medium;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -24,6 +28,7 @@ impl HostFile {
     /// Opens a file; `sectors` at least are seen, those past its end empty.
     fn open(path: &Path, read_only: bool, sectors: u64) -> io::Result<Self> {
         let file = File::options().read(true).write(!read_only).open(path)?;
+        lock(&file, read_only)?;
         let len_bytes = file.metadata()?.len();
         let sectors = len_bytes.div_ceil(SECTOR_BYTES as u64).max(sectors);
         Ok(Self { file, len_bytes, sectors, read_only })
@@ -35,6 +40,14 @@ impl HostFile {
         } else {
             Err(StorageError::OutOfRange(lba))
         }
+    }
+}
+
+/// Locks a file against other runs. Where the file system can't lock, nothing is locked.
+fn lock(file: &File, read_only: bool) -> io::Result<()> {
+    match if read_only { file.try_lock_shared() } else { file.try_lock() } {
+        Err(TryLockError::WouldBlock) => Err(ErrorKind::ResourceBusy.into()),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
 
@@ -90,6 +103,13 @@ fn host_file(drive: &Drive, what: &str, sectors: u64) -> Result<HostFile, Failur
 }
 
 fn cant_open(path: &Path, what: &str, mode: DriveMode, error: &io::Error) -> Failure {
+    if error.kind() == ErrorKind::ResourceBusy {
+        let does = if mode == DriveMode::Write { "has it open" } else { "writes to it" };
+        return Failure::image(format!(
+            "{what} {}: in use: another drive or another run {does}; end that run, or give a copy",
+            path.display()
+        ));
+    }
     let cure = match error.kind() {
         ErrorKind::NotFound => "; check the path",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if mode == DriveMode::Write => {
@@ -130,6 +150,20 @@ mod tests {
         drive.write(1, &[9; 512]).unwrap();
         drive.flush().unwrap();
         assert_eq!(std::fs::read(file.path()).unwrap()[512..], [9; 512]);
+    }
+
+    #[test]
+    fn a_file_has_one_writer_or_several_readers() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let open = |mode| host_file(&Drive { path: file.path().into(), mode }, "disk", 4);
+        let writer = open(DriveMode::Write).unwrap();
+        for mode in [DriveMode::Write, DriveMode::ReadOnly, DriveMode::Temporary] {
+            let message = open(mode).unwrap_err().message;
+            assert!(message.contains("in use") && message.contains("disk /"), "{message}");
+        }
+        drop(writer);
+        let _readers = [DriveMode::ReadOnly, DriveMode::Temporary].map(|m| open(m).unwrap());
+        assert!(open(DriveMode::Write).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod ending;
 mod hearing;
 mod pacer;
 mod pane;
+mod ports;
 mod scene;
 mod session;
 mod setup;

@@ -57,6 +57,12 @@ impl Board {
         let t = timer();
         let uart = Uart::new(0x3F8, Box::new(sent.clone()), line(4), t.clone());
         let uart = bus.add_timed(uart, Uart::COM1, t).unwrap();
+        let t = timer();
+        let com2 = Uart::new(0x2F8, Box::new(sent.clone()), line(3), t.clone());
+        bus.add_timed(com2, Uart::COM2, t).unwrap();
+        let t = timer();
+        let lpt = Lpt::new(0x378, Box::new(sent.clone()), line(7), t.clone());
+        bus.add_timed(lpt, Lpt::LPT1, t).unwrap();
         let dma = Dma::new();
         let t = timer();
         let media = [medium(2880, 1), medium(720, 2)];
@@ -228,7 +234,8 @@ fn port() -> impl Strategy<Value = u16> {
         0xC0..0xF8,
         0x170..0x178,
         0x1F0..0x1F8,
-        0x376..0x377,
+        0x2F8..0x300,
+        0x376..0x37B,
         0x3B4..0x3DB,
         0x3F0..0x400,
         0x4D0..0x4D2,
@@ -465,7 +472,7 @@ proptest! {
     #[test]
     fn damaged_state_is_refused_or_harmless(
         before in traffic(40),
-        device in 0..16usize,
+        device in 0..32usize,
         at in any::<prop::sample::Index>(),
         value in any::<u8>(),
         after in traffic(60),

@@ -21,7 +21,7 @@ use devices::ide::default_geometry;
 use devices::storage::{Overlay, Storage};
 use devices::vga::{self, Scanout, TextScreen};
 use devices::{
-    Cmos, CmosConfig, Coprocessor, DebugExit, Debugcon, Dma, Fdc, Ide, Key, Motion, Pic, Pit,
+    Cmos, CmosConfig, Coprocessor, DebugExit, Debugcon, Dma, Fdc, Ide, Key, Lpt, Motion, Pic, Pit,
     Port92, Post, Power, Ps2, SerialSink, Uart, Vga,
 };
 use mem::{Kind, Memory, Region};
@@ -54,11 +54,28 @@ impl SerialSink for Output {
     }
 }
 
+/// What the guest says, by where it says it.
+#[derive(Clone, Debug, Default)]
+struct Outputs {
+    com1: Output,
+    com2: Output,
+    parallel: Output,
+    console: Output,
+}
+
+impl Outputs {
+    fn all(&self) -> [&Output; 4] {
+        [&self.com1, &self.com2, &self.parallel, &self.console]
+    }
+}
+
 /// The chips by name.
 #[derive(Debug)]
 pub struct Chips {
     /// COM1.
     pub com1: Handle<Uart>,
+    /// COM2.
+    pub com2: Handle<Uart>,
     /// The clock and its memory.
     pub cmos: Handle<Cmos>,
     /// The timer.
@@ -71,8 +88,8 @@ pub struct Chips {
     pub vga: Handle<Vga>,
     /// The diskette drives.
     pub fdc: Handle<Fdc>,
-    /// The disks.
-    pub ide: Handle<Ide>,
+    /// The disks, channel by channel.
+    pub ide: [Handle<Ide>; 2],
 }
 
 /// Memory, bus and the chips on it.
@@ -82,8 +99,7 @@ pub struct Board {
     pub sys: System,
     /// The chips.
     pub chips: Chips,
-    serial: Output,
-    console: Output,
+    outputs: Outputs,
     /// What belongs into drive A.
     floppy_a: Option<Shared>,
     ram_bytes: u64,
@@ -98,16 +114,15 @@ impl Board {
         let mut memory = wire_memory(config.memory_bytes, bios)?;
         let mut bus = Bus::new(Signals::new());
         bus.clock.set_rate(0, config.ps_per_step);
-        let (serial, console) = (Output::default(), Output::default());
+        let outputs = Outputs::default();
         let media = Media::open(config);
         let floppy_a = media.floppies[0].clone();
-        let chips = wire_chips(&mut bus, config, media, &serial, &console)?;
+        let chips = wire_chips(&mut bus, config, media, &outputs)?;
         bus.get_mut(chips.vga).attach(chips.vga.mmio(), config.memory_bytes, &mut memory)?;
         Ok(Self {
             sys: System::new(memory, bus),
             chips,
-            serial,
-            console,
+            outputs,
             floppy_a,
             ram_bytes: config.memory_bytes,
             rom_hash: *blake3::hash(bios).as_bytes(),
@@ -135,23 +150,35 @@ impl Board {
     /// What COM1 has sent since the last call.
     #[must_use]
     pub fn take_serial(&self) -> Vec<u8> {
-        self.serial.take()
+        self.outputs.com1.take()
+    }
+
+    /// What COM2 has sent since the last call.
+    #[must_use]
+    pub fn take_serial2(&self) -> Vec<u8> {
+        self.outputs.com2.take()
+    }
+
+    /// What was printed on the parallel port since the last call.
+    #[must_use]
+    pub fn take_parallel(&self) -> Vec<u8> {
+        self.outputs.parallel.take()
     }
 
     /// What came out of the debug console at port E9h since the last call.
     #[must_use]
     pub fn take_console(&self) -> Vec<u8> {
-        self.console.take()
+        self.outputs.console.take()
     }
 
     /// Takes all that was sent.
-    pub(crate) fn outputs(&self) -> [Vec<u8>; 2] {
-        [self.serial.take(), self.console.take()]
+    pub(crate) fn outputs(&self) -> [Vec<u8>; 4] {
+        self.outputs.all().map(Output::take)
     }
 
     /// Forgets what was sent since, and puts back what [`Board::outputs`] took.
-    pub(crate) fn put_outputs(&self, sent: [Vec<u8>; 2]) {
-        for (output, sent) in [&self.serial, &self.console].into_iter().zip(sent) {
+    pub(crate) fn put_outputs(&self, sent: [Vec<u8>; 4]) {
+        for (output, sent) in self.outputs.all().into_iter().zip(sent) {
             *output.0.lock().unwrap_or_else(PoisonError::into_inner) = sent;
         }
     }
@@ -267,14 +294,16 @@ fn wire_memory(ram_bytes: u64, bios: &[u8]) -> Result<Memory, MachineError> {
 /// The media of a machine, opened.
 struct Media {
     floppies: [Option<Shared>; 2],
-    disks: [Option<Shared>; 2],
+    disks: [Option<Shared>; 4],
 }
 
 impl Media {
     fn open(config: &MachineConfig) -> Self {
-        let open =
-            |media: &[Option<Medium>; 2]| media.each_ref().map(|m| m.as_ref().map(Medium::open));
-        Self { floppies: open(&config.floppies), disks: open(&config.disks) }
+        let open = |medium: &Option<Medium>| medium.as_ref().map(Medium::open);
+        Self {
+            floppies: config.floppies.each_ref().map(open),
+            disks: config.disks.each_ref().map(open),
+        }
     }
 
     fn boxed(media: [Option<Shared>; 2]) -> [Option<Box<dyn Storage>>; 2] {
@@ -286,8 +315,7 @@ fn wire_chips(
     bus: &mut Bus,
     config: &MachineConfig,
     media: Media,
-    serial: &Output,
-    console: &Output,
+    outputs: &Outputs,
 ) -> Result<Chips, MachineError> {
     let signals = Arc::clone(bus.signals());
     let irq = |n: u8| IrqLine::new(&signals, n);
@@ -304,13 +332,23 @@ fn wire_chips(
     cmos.set_byte(CMOS_BOOT_ORDER, boot_order(config));
     let cmos = bus.add_timed(cmos, Cmos::PORTS, t)?;
     let t = timer();
-    let uart = Uart::new(0x3F8, Box::new(serial.clone()), irq(4), t.clone());
+    let uart = Uart::new(0x3F8, Box::new(outputs.com1.clone()), irq(4), t.clone());
     let com1 = bus.add_timed(uart, Uart::COM1, t)?;
+    let t = timer();
+    let uart = Uart::new(0x2F8, Box::new(outputs.com2.clone()), irq(3), t.clone());
+    let com2 = bus.add_timed(uart, Uart::COM2, t)?;
+    let t = timer();
+    let lpt = Lpt::new(0x378, Box::new(outputs.parallel.clone()), irq(7), t.clone());
+    bus.add_timed(lpt, Lpt::LPT1, t)?;
 
     let dma = Dma::new();
+    let [a, b, c, d] = media.disks;
     let t = timer();
-    let ide = Ide::new(0x1F0, Media::boxed(media.disks), irq(14), t.clone());
-    let ide = bus.add_timed(ide, Ide::PRIMARY, t)?;
+    let primary = Ide::new(0x1F0, Media::boxed([a, b]), irq(14), t.clone());
+    let primary = bus.add_timed(primary, Ide::PRIMARY, t)?;
+    let t = timer();
+    let secondary = Ide::new(0x170, Media::boxed([c, d]), irq(15), t.clone());
+    let ide = [primary, bus.add_timed(secondary, Ide::SECONDARY, t)?];
     let t = timer();
     let floppies = Media::boxed(media.floppies);
     let fdc = Fdc::new(floppies, dma.channel(2), irq(6), t.clone());
@@ -322,8 +360,8 @@ fn wire_chips(
     bus.add(Coprocessor::new(&signals, irq(13)), Coprocessor::PORTS)?;
     bus.add(Power::new(&signals), Power::PORTS)?;
     bus.add(DebugExit::new(&signals), DebugExit::PORTS)?;
-    bus.add(Debugcon::new(Box::new(console.clone())), Debugcon::PORTS)?;
-    Ok(Chips { com1, cmos, pit, post, ps2, vga, fdc, ide })
+    bus.add(Debugcon::new(Box::new(outputs.console.clone())), Debugcon::PORTS)?;
+    Ok(Chips { com1, com2, cmos, pit, post, ps2, vga, fdc, ide })
 }
 
 /// The first two boot devices: in bits 3-0 and 7-4, 1 a diskette, 2 a disk.
@@ -347,16 +385,15 @@ fn cmos_config(config: &MachineConfig, media: &Media) -> CmosConfig {
     let kind = |medium: &Option<Shared>| {
         medium.as_ref().and_then(|m| Geometry::of(m.len_sectors())).map(Geometry::cmos_type)
     };
+    let disk =
+        |n: usize| media.disks[n].as_ref().map(|medium| default_geometry(medium.len_sectors()));
     let [a, b] = &media.floppies;
     CmosConfig {
         memory_bytes: config.memory_bytes,
         below_4g_bytes: config.memory_bytes,
         // Drive A is there even without a diskette.
         floppies: [kind(a).unwrap_or(4), kind(b).unwrap_or(0)],
-        disks: media
-            .disks
-            .each_ref()
-            .map(|d| d.as_ref().map(|d| default_geometry(d.len_sectors()))),
+        disks: [disk(0), disk(1)],
         start: config.start,
     }
 }

@@ -68,8 +68,8 @@ pub struct MachineConfig {
     pub bios: Option<Arc<[u8]>>,
     /// The diskettes in drives A and B.
     pub floppies: [Option<Medium>; 2],
-    /// The disks of the first IDE channel.
-    pub disks: [Option<Medium>; 2],
+    /// The disks: master and slave of the first IDE channel, then of the second.
+    pub disks: [Option<Medium>; 4],
     /// What the BIOS boots from, in this order; at most two. Empty: a diskette if one is there,
     /// then a disk.
     pub boot_order: Vec<BootDevice>,
@@ -94,7 +94,7 @@ impl Default for MachineConfig {
             host_memory_bytes: None,
             bios: None,
             floppies: [None, None],
-            disks: [None, None],
+            disks: [None, None, None, None],
             boot_order: Vec::new(),
             kernel: None,
             engine: Engine::default(),

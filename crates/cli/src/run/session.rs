@@ -4,6 +4,7 @@
 use super::hearing::Hearing;
 use super::pacer::Pacer;
 use super::pane::Pane;
+use super::ports::Ports;
 use super::scene::rows;
 use super::trace::Trace;
 use super::typist::Typist;
@@ -64,6 +65,7 @@ pub struct Session<'a> {
     pub console: Console,
     trace: Trace,
     serial: SerialOut,
+    ports: Ports,
     stdin: Option<Receiver<Vec<u8>>>,
     typist: Option<Typist>,
     typist_hears: Hearing,
@@ -98,6 +100,7 @@ impl<'a> Session<'a> {
         };
         Ok(Self {
             serial,
+            ports: Ports::open(args)?,
             trace,
             symbols,
             history: History::new(),
@@ -146,6 +149,7 @@ impl<'a> Session<'a> {
 
     /// The guest's words, to whoever listens.
     fn output(&mut self) -> Result<(), Failure> {
+        self.ports.drain(&self.machine)?;
         let (serial, console) =
             (self.machine.board().take_serial(), self.machine.board().take_console());
         if self.typist.is_some() {

@@ -41,11 +41,11 @@ pub fn machine(args: &RunArgs) -> Result<Machine, Failure> {
     if let Some(path) = &args.bios {
         config.bios = Some(input::read(path, "BIOS")?.into());
     }
-    if let Some(drive) = &args.floppy {
-        config.floppies[0] = Some(floppy(drive)?);
+    for (place, drive) in config.floppies.iter_mut().zip(&args.floppy) {
+        *place = Some(floppy(drive)?);
     }
-    if let Some(disk) = &args.disk {
-        config.disks[0] = Some(drive::open(disk, "disk", 0)?);
+    for (place, disk) in config.disks.iter_mut().zip(&args.disk) {
+        *place = Some(drive::open(disk, "disk", 0)?);
     }
     if let Some(path) = &args.kernel {
         let image = input::read(path, "kernel")?;
@@ -84,7 +84,12 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     if args.trace_out.is_some() && args.trace_out == args.report {
         return Err(Failure::usage("--trace-out and --report name the same file"));
     }
-    let drives = args.floppy.is_some() || args.disk.is_some();
+    for (drives, most, what) in [(&args.floppy, 2, "--floppy"), (&args.disk, 4, "--disk")] {
+        if drives.len() > most {
+            return Err(Failure::usage(format!("{what} is given more than {most} times")));
+        }
+    }
+    let drives = !args.floppy.is_empty() || !args.disk.is_empty();
     if args.image.is_none() && args.kernel.is_none() && !drives && args.bios.is_none() {
         return Err(Failure::usage("nothing to boot; give an IMAGE, --floppy, --disk or --kernel"));
     }
