@@ -61,7 +61,8 @@ fn finds_nothing(arguments: &[&str]) -> String {
 fn sectors_without_signature_are_named() {
     let scratch = Scratch::new();
     let blank = scratch.file("blank.img", &[0; 1 << 20]);
-    let screen = finds_nothing(&["--floppy", text(&blank), "--disk", text(&blank)]);
+    let other = scratch.file("other.img", &[0; 1 << 20]);
+    let screen = finds_nothing(&["--floppy", text(&blank), "--disk", text(&other)]);
     assert!(screen.contains("Diskette A:   the first sector doesn't end in 55 AA"), "{screen}");
     assert!(screen.contains("Fixed disk C: the first sector doesn't end in 55 AA"), "{screen}");
 }
