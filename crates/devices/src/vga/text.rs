@@ -52,6 +52,8 @@ pub struct TextScreen {
     pub cell_height: u8,
     /// Attribute bit 7 blinks; else it is the background's intensity.
     pub blinks: bool,
+    /// The sixteen colours by palette and DAC: red, green, blue of 8 bits each.
+    pub colors: [[u8; 3]; 16],
     /// True in a graphics mode: the cells then mean nothing.
     pub is_graphics: bool,
 }
@@ -131,6 +133,7 @@ impl Vga {
             cursor: layout.cursor(r),
             cell_height: layout.height as u8,
             blinks: r.atc(ATC_MODE) & ATC_BLINK != 0,
+            colors: self.text_colors(),
             is_graphics: r.gc(GC_MISC) & GC_GRAPHICS != 0 || r.vbe().is_enabled(),
         }
     }
