@@ -8,6 +8,7 @@ mod drive;
 mod failure;
 mod input;
 mod keys;
+mod live;
 mod output;
 mod quantity;
 mod run;

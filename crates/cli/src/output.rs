@@ -66,11 +66,6 @@ impl Console {
         if self.midline { self.raw(b"\n") } else { Ok(()) }
     }
 
-    /// Says that the terminal's cursor was moved to the start of a line.
-    pub fn forget_line(&mut self) {
-        self.midline = false;
-    }
-
     fn absorb(&mut self, done: io::Result<()>) -> Result<(), Failure> {
         match done {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {

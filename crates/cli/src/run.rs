@@ -3,7 +3,6 @@
 mod ending;
 mod hearing;
 mod pacer;
-mod pane;
 mod ports;
 mod scene;
 mod session;

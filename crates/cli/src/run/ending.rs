@@ -16,7 +16,7 @@ use x86::PhysAddr;
 
 /// Says how the run ended, writes what was asked for, and gives the exit status.
 pub fn conclude(args: &RunArgs, mut session: Session<'_>, end: End) -> Result<ExitCode, Failure> {
-    session.leave_pane()?;
+    session.close_live()?;
     if args.screen {
         for row in rows(&session.machine) {
             session.console.line(row.trim_end(), Style::Plain)?;
@@ -108,6 +108,7 @@ fn verdict(args: &RunArgs, session: &Session<'_>, end: &End) -> (u8, Option<Stri
         End::MaxTime => (missed(Status::Limit), "--max-time is reached"),
         End::Timeout => (missed(Status::Limit), "--timeout is reached"),
         End::Interrupted => (Status::Interrupted, "interrupted"),
+        End::Left => (missed(Status::Success), "left"),
     };
     let machine = &session.machine;
     let state = &machine.cpu().state;
@@ -144,6 +145,7 @@ fn word(end: &End) -> &'static str {
         End::MaxTime => "max_time",
         End::Timeout => "timeout",
         End::Interrupted => "interrupted",
+        End::Left => "left",
         End::PipeClosed => "pipe_closed",
     }
 }

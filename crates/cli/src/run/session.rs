@@ -3,19 +3,19 @@
 
 use super::hearing::Hearing;
 use super::pacer::Pacer;
-use super::pane::Pane;
 use super::ports::Ports;
 use super::scene::rows;
 use super::trace::Trace;
 use super::typist::Typist;
 use crate::args::{ClockKind, Engine, RunArgs, Serial};
-use crate::failure::Failure;
-use crate::output::{Console, Stream};
+use crate::failure::{Failure, plain};
+use crate::live::{Live, Signals, Wish};
+use crate::output::{Console, Stream, Style};
 use debugger::Symbols;
 use debugger::history::History;
 use machine::{Input, Machine, StopReason, Until};
+use std::collections::VecDeque;
 use std::io::{IsTerminal, Read};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 use x86::event::Wanted;
@@ -24,9 +24,6 @@ use x86::event::Wanted;
 const SLICE_NS: u64 = 1_000_000;
 /// A guest that runs no step for this long of virtual time, with nothing to be typed, is dead.
 const DEAD_NS: u64 = 60_000_000_000;
-
-/// Set by Ctrl-C.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Why a run ended.
 #[derive(Debug)]
@@ -43,8 +40,10 @@ pub enum End {
     Timeout,
     /// Nothing has run for a long time, and nothing will.
     Dead,
-    /// Ctrl-C.
+    /// Ctrl-C, or another signal to stop.
     Interrupted,
+    /// A person left, from the keyboard.
+    Left,
     /// Nobody reads our output any more.
     PipeClosed,
 }
@@ -71,7 +70,11 @@ pub struct Session<'a> {
     typist_hears: Hearing,
     expect_hears: Hearing,
     pacer: Option<Pacer>,
-    pane: Option<Pane>,
+    live: Option<Live>,
+    signals: Signals,
+    left: bool,
+    /// What was typed at the terminal and hasn't reached the guest's keyboard yet.
+    typed: VecDeque<Input>,
     started: Instant,
     /// When the last step was seen to run: its number and the virtual time.
     alive: (u64, u64),
@@ -80,8 +83,9 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Opens what the run writes to. Nothing has run yet.
     pub fn new(args: &'a RunArgs, mut machine: Machine, symbols: Symbols) -> Result<Self, Failure> {
-        // A second handler can't be set; there is only ever one session in a process.
-        let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
+        let signals = Signals::listen().map_err(|error| {
+            Failure::host(format!("can't listen to signals: {}", plain(&error)))
+        })?;
         let serial = match &args.serial {
             None | Some(Serial::Stdio) => SerialOut::Console,
             Some(Serial::None) => SerialOut::Nowhere,
@@ -91,8 +95,7 @@ impl<'a> Session<'a> {
         let trace = Trace::new(args.trace, file);
         let told = Wanted::CROSSINGS | Wanted::FAULTS;
         machine.cpu_mut().events.wanted = trace.wanted() | told;
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let watched = std::io::stdout().is_terminal() && !dumb;
+        let watched = is_watched(args);
         let scripted = args.expect.is_some() || args.keys.is_some();
         let hosted = match args.clock {
             None => watched && !scripted && args.engine == Engine::Interp,
@@ -110,7 +113,10 @@ impl<'a> Session<'a> {
             typist_hears: Hearing::default(),
             expect_hears: Hearing::default(),
             pacer: hosted.then(|| Pacer::new(machine.now_ns(), machine.steps())),
-            pane: watched.then(Pane::new),
+            live: watched.then(|| Live::open(&signals)).transpose()?,
+            signals,
+            left: false,
+            typed: VecDeque::new(),
             started: Instant::now(),
             alive: (0, 0),
             args,
@@ -128,7 +134,7 @@ impl<'a> Session<'a> {
                 self.trace.finish()?;
                 return Ok(end);
             }
-            self.input();
+            self.input()?;
             self.pace();
         }
     }
@@ -159,22 +165,23 @@ impl<'a> Session<'a> {
             self.expect_hears.hear(&serial, &console);
         }
         let shown: &[u8] = if matches!(self.serial, SerialOut::Console) { &serial } else { &[] };
-        if let Some(pane) = self.pane.as_mut().filter(|_| !(shown.is_empty() && console.is_empty()))
-        {
-            pane.clear(&mut self.console)?;
+        match &mut self.live {
+            Some(live) => {
+                live.hear(&console);
+                live.hear(shown);
+            }
+            None => {
+                self.console.raw(&console)?;
+                self.console.raw(shown)?;
+            }
         }
-        self.console.raw(&console)?;
-        self.console.raw(shown)?;
         if let SerialOut::File(file) = &mut self.serial {
             file.write(&serial)?;
             if !serial.is_empty() {
                 file.flush()?;
             }
         }
-        match &mut self.pane {
-            Some(pane) => pane.show(&self.machine, &mut self.console),
-            None => Ok(()),
-        }
+        self.live.as_mut().map_or(Ok(()), |live| live.show(&self.machine))
     }
 
     fn ended(&mut self, stop: StopReason) -> Option<End> {
@@ -195,8 +202,11 @@ impl<'a> Session<'a> {
         if self.args.max_time.is_some_and(|most| self.machine.now_ns() >= most) {
             return Some(End::MaxTime);
         }
-        if INTERRUPTED.load(Ordering::Relaxed) {
+        if self.signals.stop() {
             return Some(End::Interrupted);
+        }
+        if self.left {
+            return Some(End::Left);
         }
         let timeout = self.args.timeout.map(Duration::from_nanos);
         if timeout.is_some_and(|most| self.started.elapsed() >= most) {
@@ -213,18 +223,39 @@ impl<'a> Session<'a> {
     fn is_dead(&mut self) -> bool {
         let (steps, now_ns) = (self.machine.steps(), self.machine.now_ns());
         let typing = self.typist.as_ref().is_some_and(|typist| !typist.is_done());
-        if steps != self.alive.0 || typing || self.stdin.is_some() {
+        if steps != self.alive.0 || typing || self.stdin.is_some() || self.live.is_some() {
             self.alive = (steps, now_ns);
         }
         now_ns - self.alive.1 > DEAD_NS
     }
 
-    fn input(&mut self) {
+    fn input(&mut self) -> Result<(), Failure> {
         self.type_keys();
+        self.type_live()?;
         let typed: Vec<Vec<u8>> = self.stdin.iter().flat_map(|stdin| stdin.try_iter()).collect();
         for bytes in typed {
             self.machine.input(Input::Serial(bytes));
         }
+        Ok(())
+    }
+
+    fn type_live(&mut self) -> Result<(), Failure> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        if self.signals.take_suspend() {
+            live.suspend()?;
+        }
+        for wish in live.wishes()? {
+            match wish {
+                Wish::Leave => self.left = true,
+                Wish::Input(input) => self.typed.push_back(input),
+            }
+        }
+        if !self.machine.board().keyboard_is_busy()
+            && let Some(input) = self.typed.pop_front()
+        {
+            self.machine.input(input);
+        }
+        Ok(())
     }
 
     fn type_keys(&mut self) {
@@ -253,13 +284,29 @@ impl<'a> Session<'a> {
         self.typist.as_ref().and_then(Typist::current).map(ToString::to_string)
     }
 
-    /// Leaves the terminal to whoever writes next.
-    pub fn leave_pane(&mut self) -> Result<(), Failure> {
-        if let Some(mut pane) = self.pane.take() {
-            pane.leave(&mut self.console)?;
+    /// Gives the terminal back, with what the guest said and its last screen left on it.
+    pub fn close_live(&mut self) -> Result<(), Failure> {
+        if let Some(live) = self.live.take() {
+            let said = live.close();
+            let screen = self.machine.board().screen();
+            let rows = (0..screen.rows).map(|row| screen.line(row)).collect::<Vec<_>>();
+            let used = rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
+            let used = if screen.is_graphics { 0 } else { used };
+            for line in said.iter().chain(&rows[..used]) {
+                self.console.line(line, Style::Plain)?;
+            }
         }
         self.console.fresh_line()
     }
+}
+
+/// A person sees the screen as it changes: on a terminal that can draw, whose keyboard isn't
+/// the guest's serial port.
+fn is_watched(args: &RunArgs) -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let tells = args.trace.is_some() && std::io::stderr().is_terminal();
+    let both = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    both && !dumb && !tells && args.serial != Some(Serial::Stdio)
 }
 
 /// Reads standard input from a thread of its own, since reading blocks.

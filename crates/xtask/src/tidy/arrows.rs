@@ -32,7 +32,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("memmap2", &["mem"]),
     ("dynasmrt", &["jit"]),
     ("clap", &["cli", "xtask"]),
-    ("ctrlc", &["cli"]),
+    ("crossterm", &["cli"]),
 ];
 
 /// A dependency as a manifest names it.

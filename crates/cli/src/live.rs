@@ -1,0 +1,183 @@
+//! The guest on a terminal, live: its screen drawn as it changes, the terminal's keys typed at
+//! it, what it says on its serial port in a strip below, and a line that tells how to leave.
+
+mod command;
+mod keyboard;
+mod terminal;
+mod text;
+
+pub use terminal::Signals;
+
+use crate::failure::{Failure, plain};
+use command::{Command, Pressed};
+use crossterm::event::{Event, KeyEvent};
+use keyboard::Keyboard;
+use machine::{Input, Machine};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Modifier, Style};
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+use terminal::Screen;
+
+/// The screen is drawn at most this often.
+const PERIOD: Duration = Duration::from_millis(33);
+/// Lines of what the guest said that are kept for the strip and for the end.
+const SAID_LINES: usize = 1000;
+
+/// What a person at the terminal wants.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Type this at the guest.
+    Input(Input),
+    /// End the run.
+    Leave,
+}
+
+/// The terminal while a guest is on it.
+pub struct Live {
+    screen: Screen,
+    keyboard: Keyboard,
+    said: Said,
+    drawn: Option<Instant>,
+}
+
+impl Live {
+    /// Takes the terminal over.
+    pub fn open(signals: &Signals) -> Result<Self, Failure> {
+        signals.catch_suspend().map_err(|error| lost(&error))?;
+        let screen = Screen::open().map_err(|error| lost(&error))?;
+        let keyboard = Keyboard::new(screen.tells_releases());
+        Ok(Self { screen, keyboard, said: Said::default(), drawn: None })
+    }
+
+    /// Takes what the guest said on its serial port or debug console.
+    pub fn hear(&mut self, bytes: &[u8]) {
+        self.said.hear(bytes);
+    }
+
+    /// What was typed since the last call.
+    pub fn wishes(&mut self) -> Result<Vec<Wish>, Failure> {
+        let mut wishes = Vec::new();
+        while crossterm::event::poll(Duration::ZERO).map_err(|error| lost(&error))? {
+            let event = crossterm::event::read().map_err(|error| lost(&error))?;
+            if let Event::Key(key) = event {
+                self.key(key, &mut wishes)?;
+            }
+        }
+        Ok(wishes)
+    }
+
+    fn key(&mut self, key: KeyEvent, wishes: &mut Vec<Wish>) -> Result<(), Failure> {
+        match self.keyboard.key(key) {
+            Pressed::Keys(keys) => {
+                let input = |(key, down)| Wish::Input(Input::Key { key, down });
+                wishes.extend(keys.into_iter().map(input));
+            }
+            Pressed::Command(Command::Leave) => wishes.push(Wish::Leave),
+            Pressed::Command(Command::Suspend) => self.suspend()?,
+        }
+        Ok(())
+    }
+
+    /// Gives the terminal back, stops this process as Ctrl-Z does, and takes it over again when
+    /// the process is continued.
+    pub fn suspend(&mut self) -> Result<(), Failure> {
+        self.drawn = None;
+        self.screen.suspend().map_err(|error| lost(&error))
+    }
+
+    /// Draws the guest's screen if it is time.
+    pub fn show(&mut self, machine: &Machine) -> Result<(), Failure> {
+        if self.drawn.is_some_and(|drawn| drawn.elapsed() < PERIOD) {
+            return Ok(());
+        }
+        self.drawn = Some(Instant::now());
+        let picture = text::Picture::of(machine);
+        let (said, hint) = (&self.said, self.keyboard.hint());
+        let done = self.screen.draw(|area, buffer| compose(area, buffer, &picture, said, &hint));
+        done.map_err(|error| lost(&error))
+    }
+
+    /// Gives the terminal back. What the guest said is returned, to be left on the terminal.
+    pub fn close(self) -> Vec<String> {
+        let Self { screen, said, .. } = self;
+        drop(screen);
+        said.lines.into()
+    }
+}
+
+/// The whole drawing: the guest's screen, the strip below it, the hint in the last row. Returns
+/// where the cursor belongs.
+fn compose(
+    area: Rect,
+    buffer: &mut Buffer,
+    picture: &text::Picture,
+    said: &Said,
+    hint: &str,
+) -> Option<Position> {
+    let [rest, last] = [
+        Rect { height: area.height.saturating_sub(1), ..area },
+        Rect { y: area.bottom().saturating_sub(1), height: area.height.min(1), ..area },
+    ];
+    let free = rest.height.saturating_sub(picture.rows());
+    let strip = if said.lines.is_empty() { 0 } else { free.min(said.lines.len() as u16 + 1) };
+    let strip = if strip < 2 { 0 } else { strip };
+    let view = Rect { height: rest.height - strip, ..rest };
+    let cursor = picture.draw(view, buffer);
+    said.draw(Rect { y: view.bottom(), height: strip, ..rest }, buffer);
+    let style = Style::new().add_modifier(Modifier::REVERSED);
+    buffer.set_stringn(last.x, last.y, hint, last.width.into(), style);
+    cursor
+}
+
+/// What the guest said, line by line.
+#[derive(Debug, Default)]
+struct Said {
+    lines: VecDeque<String>,
+    midline: bool,
+}
+
+impl Said {
+    fn hear(&mut self, bytes: &[u8]) {
+        for c in String::from_utf8_lossy(bytes).chars() {
+            match c {
+                '\n' => self.midline = false,
+                c if c.is_control() && c != '\t' => {}
+                c => {
+                    if !std::mem::replace(&mut self.midline, true) {
+                        self.lines.push_back(String::new());
+                    }
+                    if let Some(line) = self.lines.back_mut() {
+                        line.push(if c == '\t' { ' ' } else { c });
+                    }
+                }
+            }
+        }
+        let surplus = self.lines.len().saturating_sub(SAID_LINES);
+        self.lines.drain(..surplus);
+    }
+
+    fn draw(&self, area: Rect, buffer: &mut Buffer) {
+        if area.height == 0 {
+            return;
+        }
+        let dim = Style::new().add_modifier(Modifier::DIM);
+        let rule = format!("{:─<1$}", "── said on the serial port ", area.width.into());
+        buffer.set_stringn(area.x, area.y, rule, area.width.into(), dim);
+        let rows = usize::from(area.height - 1);
+        let from = self.lines.len().saturating_sub(rows);
+        for (line, y) in self.lines.iter().skip(from).zip(area.y + 1..) {
+            buffer.set_stringn(area.x, y, line, area.width.into(), Style::new());
+        }
+    }
+}
+
+/// The terminal is gone, or refuses.
+fn lost(error: &io::Error) -> Failure {
+    Failure::host(format!("the terminal: {}; --display none does without", plain(error)))
+}
+
+#[cfg(test)]
+mod tests;
