@@ -11,6 +11,7 @@ pub use terminal::Signals;
 use crate::failure::{Failure, plain};
 use command::{Command, Pressed};
 use crossterm::event::{Event, KeyEvent};
+use devices::TextScreen;
 use keyboard::Keyboard;
 use machine::{Input, Machine};
 use ratatui::buffer::Buffer;
@@ -20,6 +21,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 use terminal::Screen;
+use text::{Palette, Picture};
 
 /// The screen is drawn at most this often.
 const PERIOD: Duration = Duration::from_millis(33);
@@ -39,8 +41,20 @@ pub enum Wish {
 pub struct Live {
     screen: Screen,
     keyboard: Keyboard,
+    palette: Palette,
     said: Said,
     drawn: Option<Instant>,
+    /// What was drawn, so that a screen at rest costs nothing.
+    last: Option<Drawn>,
+}
+
+/// All that a frame depends on.
+#[derive(PartialEq, Eq)]
+struct Drawn {
+    size: (u16, u16),
+    screen: TextScreen,
+    said: usize,
+    hint: String,
 }
 
 impl Live {
@@ -49,7 +63,14 @@ impl Live {
         signals.catch_suspend().map_err(|error| lost(&error))?;
         let screen = Screen::open().map_err(|error| lost(&error))?;
         let keyboard = Keyboard::new(screen.tells_releases());
-        Ok(Self { screen, keyboard, said: Said::default(), drawn: None })
+        Ok(Self {
+            screen,
+            keyboard,
+            palette: Palette::of_terminal(),
+            said: Said::default(),
+            drawn: None,
+            last: None,
+        })
     }
 
     /// Takes what the guest said on its serial port or debug console.
@@ -84,7 +105,7 @@ impl Live {
     /// Gives the terminal back, stops this process as Ctrl-Z does, and takes it over again when
     /// the process is continued.
     pub fn suspend(&mut self) -> Result<(), Failure> {
-        self.drawn = None;
+        (self.drawn, self.last) = (None, None);
         self.screen.suspend().map_err(|error| lost(&error))
     }
 
@@ -94,9 +115,20 @@ impl Live {
             return Ok(());
         }
         self.drawn = Some(Instant::now());
-        let picture = text::Picture::of(machine);
-        let (said, hint) = (&self.said, self.keyboard.hint());
-        let done = self.screen.draw(|area, buffer| compose(area, buffer, &picture, said, &hint));
+        let now = Drawn {
+            size: crossterm::terminal::size().map_err(|error| lost(&error))?,
+            screen: machine.board().screen(),
+            said: self.said.heard,
+            hint: self.keyboard.hint(),
+        };
+        if self.last.as_ref() == Some(&now) {
+            return Ok(());
+        }
+        let picture = Picture::new(&now.screen, self.palette);
+        let said = &self.said;
+        let done =
+            self.screen.draw(|area, buffer| compose(area, buffer, &picture, said, &now.hint));
+        self.last = Some(now);
         done.map_err(|error| lost(&error))
     }
 
@@ -113,7 +145,7 @@ impl Live {
 fn compose(
     area: Rect,
     buffer: &mut Buffer,
-    picture: &text::Picture,
+    picture: &Picture<'_>,
     said: &Said,
     hint: &str,
 ) -> Option<Position> {
@@ -137,10 +169,13 @@ fn compose(
 struct Said {
     lines: VecDeque<String>,
     midline: bool,
+    /// Bytes so far.
+    heard: usize,
 }
 
 impl Said {
     fn hear(&mut self, bytes: &[u8]) {
+        self.heard += bytes.len();
         for c in String::from_utf8_lossy(bytes).chars() {
             match c {
                 '\n' => self.midline = false,

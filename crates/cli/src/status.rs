@@ -50,7 +50,7 @@ Exit status:
   12  the guest hangs for ever
   14  a 64-bit guest, which Cloister doesn't run yet
   16  the host failed: a full disk, too little memory
-  18  interrupted by Ctrl-C
+  18  interrupted by Ctrl-C, SIGTERM or SIGHUP
   20  the engines of --engine lockstep disagree
  odd  the guest wrote V to isa-debug-exit (port F4h): (V << 1) | 1";
 

@@ -98,7 +98,9 @@ impl Screen {
         leave();
         signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
         enter(self.releases)?;
-        self.terminal.clear()
+        execute!(io::stdout(), terminal::Clear(terminal::ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
     }
 }
 

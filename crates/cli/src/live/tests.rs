@@ -1,7 +1,5 @@
 use super::*;
-use devices::TextScreen;
 use devices::vga::{Cell, Cursor};
-use text::{Palette, Picture};
 
 fn screen(columns: usize, rows: usize, text: &str, cursor: (usize, usize)) -> TextScreen {
     let mut cells = vec![Cell { code: b' ', attribute: 7 }; columns * rows];
@@ -14,7 +12,7 @@ fn screen(columns: usize, rows: usize, text: &str, cursor: (usize, usize)) -> Te
 }
 
 fn drawn(
-    picture: &Picture,
+    picture: &Picture<'_>,
     said: &Said,
     width: u16,
     height: u16,
@@ -28,7 +26,8 @@ fn drawn(
 
 #[test]
 fn the_screen_the_strip_and_the_hint_share_the_terminal() {
-    let picture = Picture::new(screen(50, 2, "hello", (5, 0)), Palette::Ansi);
+    let screen = screen(50, 2, "hello", (5, 0));
+    let picture = Picture::new(&screen, Palette::Ansi);
     let mut said = Said::default();
     said.hear(b"one\r\ntwo\x1b[2J\n");
     let (rows, cursor) = drawn(&picture, &said, 60, 6);
@@ -40,7 +39,8 @@ fn the_screen_the_strip_and_the_hint_share_the_terminal() {
 
 #[test]
 fn a_small_terminal_shows_the_part_around_the_cursor() {
-    let picture = Picture::new(screen(50, 10, "", (49, 9)), Palette::None);
+    let screen = screen(50, 10, "", (49, 9));
+    let picture = Picture::new(&screen, Palette::None);
     let (_, cursor) = drawn(&picture, &Said::default(), 4, 4);
     assert_eq!(cursor, Some(Position { x: 3, y: 2 }));
     let (rows, _) = drawn(&picture, &Said::default(), 1, 1);
@@ -50,7 +50,8 @@ fn a_small_terminal_shows_the_part_around_the_cursor() {
 
 #[test]
 fn forty_columns_are_drawn_twice_as_wide() {
-    let picture = Picture::new(screen(40, 25, "ab", (1, 0)), Palette::Ansi);
+    let screen = screen(40, 25, "ab", (1, 0));
+    let picture = Picture::new(&screen, Palette::Ansi);
     let (rows, cursor) = drawn(&picture, &Said::default(), 80, 26);
     assert_eq!(rows[0], "a b");
     assert_eq!(cursor, Some(Position { x: 2, y: 0 }));

@@ -3,7 +3,6 @@
 
 use devices::TextScreen;
 use devices::vga::Cell;
-use machine::Machine;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -72,20 +71,14 @@ impl Palette {
 }
 
 /// What the guest's screen shows.
-pub struct Picture {
-    screen: TextScreen,
+pub struct Picture<'a> {
+    screen: &'a TextScreen,
     palette: Palette,
 }
 
-impl Picture {
-    /// The screen of a machine.
-    pub fn of(machine: &Machine) -> Self {
-        Self { screen: machine.board().screen(), palette: Palette::of_terminal() }
-    }
-
+impl<'a> Picture<'a> {
     /// This screen on a terminal of these colours.
-    #[cfg(test)]
-    pub fn new(screen: TextScreen, palette: Palette) -> Self {
+    pub fn new(screen: &'a TextScreen, palette: Palette) -> Self {
         Self { screen, palette }
     }
 
@@ -97,7 +90,7 @@ impl Picture {
     /// Draws what fits, in the middle; of a larger screen the part around the cursor. Returns
     /// where the cursor is.
     pub fn draw(&self, area: Rect, buffer: &mut Buffer) -> Option<Position> {
-        let screen = &self.screen;
+        let screen = self.screen;
         if screen.is_graphics {
             buffer.set_stringn(area.x, area.y, "graphics", area.width.into(), Style::new());
             return None;
