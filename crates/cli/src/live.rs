@@ -3,6 +3,7 @@
 
 mod command;
 mod keyboard;
+mod mouse;
 mod terminal;
 mod text;
 
@@ -14,6 +15,7 @@ use crossterm::event::{Event, KeyEvent};
 use devices::TextScreen;
 use keyboard::Keyboard;
 use machine::{Input, Machine};
+use mouse::Mouse;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
@@ -41,6 +43,7 @@ pub enum Wish {
 pub struct Live {
     screen: Screen,
     keyboard: Keyboard,
+    mouse: Mouse,
     palette: Palette,
     said: Said,
     drawn: Option<Instant>,
@@ -83,8 +86,12 @@ impl Live {
         let mut wishes = Vec::new();
         while crossterm::event::poll(Duration::ZERO).map_err(|error| lost(&error))? {
             let event = crossterm::event::read().map_err(|error| lost(&error))?;
-            if let Event::Key(key) = event {
-                self.key(key, &mut wishes)?;
+            match event {
+                Event::Key(key) => self.key(key, &mut wishes)?,
+                Event::Mouse(event) => {
+                    wishes.push(Wish::Input(Input::Mouse(self.mouse.event(event))));
+                }
+                _ => {}
             }
         }
         Ok(wishes)
@@ -115,6 +122,7 @@ impl Live {
             return Ok(());
         }
         self.drawn = Some(Instant::now());
+        self.screen.capture_mouse(machine.board().mouse_is_on()).map_err(|error| lost(&error))?;
         let now = Drawn {
             size: crossterm::terminal::size().map_err(|error| lost(&error))?,
             screen: machine.board().screen(),

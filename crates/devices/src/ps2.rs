@@ -233,6 +233,12 @@ impl Ps2 {
         self.state.keyboard.has_bytes() || self.state.output.is_some()
     }
 
+    /// True while the guest wants to hear of the mouse's movements.
+    #[must_use]
+    pub fn mouse_is_on(&self) -> bool {
+        self.state.mouse.streams()
+    }
+
     /// Scroll, Num and Caps Lock lights, bits 0 to 2.
     #[must_use]
     pub fn leds(&self) -> u8 {

@@ -213,6 +213,12 @@ impl Board {
         self.sys.bus.with(self.chips.ps2, |ps2| ps2.key(key, down))
     }
 
+    /// True while the guest wants to hear of the mouse's movements.
+    #[must_use]
+    pub fn mouse_is_on(&self) -> bool {
+        self.sys.bus.get(self.chips.ps2).mouse_is_on()
+    }
+
     /// The mouse is moved, or a button of it.
     pub fn mouse(&mut self, motion: Motion) {
         self.sys.bus.with(self.chips.ps2, |ps2| ps2.mouse(motion));

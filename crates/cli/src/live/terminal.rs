@@ -1,7 +1,8 @@
 //! The terminal itself: taken over and given back, whatever ends the run.
 
 use crossterm::event::{
-    KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+    DisableMouseCapture, EnableMouseCapture, KeyboardEnhancementFlags, PopKeyboardEnhancementFlags,
+    PushKeyboardEnhancementFlags,
 };
 use crossterm::terminal::{
     self, DisableLineWrap, EnableLineWrap, EnterAlternateScreen, LeaveAlternateScreen,
@@ -57,6 +58,8 @@ impl Signals {
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     releases: bool,
+    /// The terminal's mouse is ours.
+    mouse: bool,
 }
 
 impl Screen {
@@ -71,12 +74,23 @@ impl Screen {
         }
         let terminal =
             Terminal::new(CrosstermBackend::new(io::stdout())).inspect_err(|_| leave())?;
-        Ok(Self { terminal, releases })
+        Ok(Self { terminal, releases, mouse: false })
     }
 
     /// The terminal tells when a key goes up.
     pub fn tells_releases(&self) -> bool {
         self.releases
+    }
+
+    /// Takes the terminal's mouse, or gives it back.
+    pub fn capture_mouse(&mut self, on: bool) -> io::Result<()> {
+        match (self.mouse, on) {
+            (false, true) => execute!(io::stdout(), EnableMouseCapture)?,
+            (true, false) => execute!(io::stdout(), DisableMouseCapture)?,
+            _ => {}
+        }
+        self.mouse = on;
+        Ok(())
     }
 
     /// Draws one frame; `compose` returns where the cursor is shown.
@@ -96,6 +110,7 @@ impl Screen {
     /// Gives the terminal back, stops, and takes it over again.
     pub fn suspend(&mut self) -> io::Result<()> {
         leave();
+        self.mouse = false;
         signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
         enter(self.releases)?;
         execute!(io::stdout(), terminal::Clear(terminal::ClearType::All))?;
@@ -128,6 +143,7 @@ fn enter(releases: bool) -> io::Result<()> {
 fn leave() {
     let _ = execute!(
         io::stdout(),
+        DisableMouseCapture,
         PopKeyboardEnhancementFlags,
         EnableLineWrap,
         LeaveAlternateScreen,

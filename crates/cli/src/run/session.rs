@@ -247,6 +247,9 @@ impl<'a> Session<'a> {
         for wish in live.wishes()? {
             match wish {
                 Wish::Leave => self.left = true,
+                Wish::Input(input @ Input::Mouse(_)) => {
+                    self.machine.input(input);
+                }
                 Wish::Input(input) => self.typed.push_back(input),
             }
         }

@@ -135,7 +135,8 @@ impl Mouse {
         self.dx != 0 || self.dy != 0 || wheel || (self.buttons ^ self.told) & seen != 0
     }
 
-    fn streams(&self) -> bool {
+    /// It sends packets of its own accord.
+    pub(super) fn streams(&self) -> bool {
         self.reporting && !self.remote && !self.wrap
     }
 
