@@ -69,6 +69,7 @@ impl Live {
         Ok(Self {
             screen,
             keyboard,
+            mouse: Mouse::default(),
             palette: Palette::of_terminal(),
             said: Said::default(),
             drawn: None,

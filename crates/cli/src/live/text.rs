@@ -52,8 +52,9 @@ impl Palette {
     }
 
     /// The style of a character's attribute.
-    fn style(self, attribute: u8) -> Style {
-        let (front, back) = (usize::from(attribute & 15), usize::from(attribute >> 4 & 7));
+    fn style(self, attribute: u8, blinks: bool) -> Style {
+        let blink = if blinks { attribute & 0x80 } else { 0 };
+        let (front, back) = (usize::from(attribute & 15), usize::from((attribute & !blink) >> 4));
         let colour = |index: usize| match self {
             Self::True => {
                 let [red, green, blue] = COLOURS[index];
@@ -66,7 +67,7 @@ impl Palette {
             Self::None => Style::new(),
             _ => Style::new().fg(colour(front)).bg(colour(back)),
         };
-        if attribute & 0x80 == 0 { style } else { style.add_modifier(Modifier::SLOW_BLINK) }
+        if blink == 0 { style } else { style.add_modifier(Modifier::SLOW_BLINK) }
     }
 }
 
@@ -123,7 +124,7 @@ impl<'a> Picture<'a> {
     }
 
     fn cell(&self, cell: &Cell, at: Position, wide: u16, buffer: &mut Buffer) {
-        let style = self.palette.style(cell.attribute);
+        let style = self.palette.style(cell.attribute, self.screen.blinks);
         for extra in 0..wide {
             let c = if extra == 0 { cell.to_char() } else { ' ' };
             if let Some(target) = buffer.cell_mut((at.x + extra, at.y)) {
