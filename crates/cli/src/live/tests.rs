@@ -1,3 +1,5 @@
+//! What is composed on the terminal, on a buffer instead of a terminal.
+
 use super::*;
 use devices::vga::{Cell, Cursor};
 
