@@ -10,7 +10,16 @@ fn screen(columns: usize, rows: usize, text: &str, cursor: (usize, usize)) -> Te
     }
     let (column, row) = cursor;
     let cursor = Some(Cursor { column, row, first_line: 13, last_line: 14 });
-    TextScreen { columns, rows, cells, cursor, is_graphics: false, blinks: true, cell_height: 16 }
+    TextScreen {
+        columns,
+        rows,
+        cells,
+        cursor,
+        is_graphics: false,
+        blinks: true,
+        cell_height: 16,
+        colors: [[0; 3]; 16],
+    }
 }
 
 fn drawn(

@@ -7,26 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 
-/// The colours of a text mode, red, green, blue.
-const COLOURS: [[u8; 3]; 16] = [
-    [0, 0, 0],
-    [0, 0, 0xAA],
-    [0, 0xAA, 0],
-    [0, 0xAA, 0xAA],
-    [0xAA, 0, 0],
-    [0xAA, 0, 0xAA],
-    [0xAA, 0x55, 0],
-    [0xAA, 0xAA, 0xAA],
-    [0x55, 0x55, 0x55],
-    [0x55, 0x55, 0xFF],
-    [0x55, 0xFF, 0x55],
-    [0x55, 0xFF, 0xFF],
-    [0xFF, 0x55, 0x55],
-    [0xFF, 0x55, 0xFF],
-    [0xFF, 0xFF, 0x55],
-    [0xFF, 0xFF, 0xFF],
-];
-/// The same in the order of a terminal's sixteen colours.
+/// The sixteen colours of a text mode in the order of a terminal's.
 const ANSI: [u8; 16] = [0, 4, 2, 6, 1, 5, 3, 7, 8, 12, 10, 14, 9, 13, 11, 15];
 
 /// Which colours the terminal has.
@@ -52,12 +33,12 @@ impl Palette {
     }
 
     /// The style of a character's attribute.
-    fn style(self, attribute: u8, blinks: bool) -> Style {
-        let blink = if blinks { attribute & 0x80 } else { 0 };
+    fn style(self, attribute: u8, screen: &TextScreen) -> Style {
+        let blink = if screen.blinks { attribute & 0x80 } else { 0 };
         let (front, back) = (usize::from(attribute & 15), usize::from((attribute & !blink) >> 4));
         let colour = |index: usize| match self {
             Self::True => {
-                let [red, green, blue] = COLOURS[index];
+                let [red, green, blue] = screen.colors[index];
                 Color::Rgb(red, green, blue)
             }
             _ => Color::Indexed(ANSI[index]),
@@ -124,7 +105,7 @@ impl<'a> Picture<'a> {
     }
 
     fn cell(&self, cell: &Cell, at: Position, wide: u16, buffer: &mut Buffer) {
-        let style = self.palette.style(cell.attribute, self.screen.blinks);
+        let style = self.palette.style(cell.attribute, self.screen);
         for extra in 0..wide {
             let c = if extra == 0 { cell.to_char() } else { ' ' };
             if let Some(target) = buffer.cell_mut((at.x + extra, at.y)) {
