@@ -2,6 +2,7 @@
 //! it, what it says on its serial port in a strip below, and a line that tells how to leave.
 
 mod command;
+mod half_blocks;
 mod keyboard;
 mod mouse;
 mod terminal;
@@ -19,11 +20,12 @@ use mouse::Mouse;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
+use screen::Frame;
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 use terminal::Screen;
-use text::{Palette, Picture};
+use text::Palette;
 
 /// The screen is drawn at most this often.
 const PERIOD: Duration = Duration::from_millis(33);
@@ -55,7 +57,7 @@ pub struct Live {
 #[derive(PartialEq, Eq)]
 struct Drawn {
     size: (u16, u16),
-    screen: TextScreen,
+    generation: u64,
     said: usize,
     hint: String,
 }
@@ -118,7 +120,7 @@ impl Live {
     }
 
     /// Draws the guest's screen if it is time.
-    pub fn show(&mut self, machine: &Machine) -> Result<(), Failure> {
+    pub fn show(&mut self, machine: &mut Machine) -> Result<(), Failure> {
         if self.drawn.is_some_and(|drawn| drawn.elapsed() < PERIOD) {
             return Ok(());
         }
@@ -126,17 +128,26 @@ impl Live {
         self.screen.capture_mouse(machine.board().mouse_is_on()).map_err(|error| lost(&error))?;
         let now = Drawn {
             size: crossterm::terminal::size().map_err(|error| lost(&error))?,
-            screen: machine.board().screen(),
+            generation: machine.screen_generation(),
             said: self.said.heard,
             hint: self.keyboard.hint(),
         };
         if self.last.as_ref() == Some(&now) {
             return Ok(());
         }
-        let picture = Picture::new(&now.screen, self.palette);
+        let text = machine.board().screen();
+        let picture = if text.is_graphics {
+            let scanout = machine.scanout();
+            let wide = scanout.registers.vbe().is_enabled();
+            Picture::Graphics { frame: screen::render(&scanout), wide }
+        } else {
+            Picture::Text(text)
+        };
+        let palette = self.palette;
         let said = &self.said;
-        let done =
-            self.screen.draw(|area, buffer| compose(area, buffer, &picture, said, &now.hint));
+        let done = self
+            .screen
+            .draw(|area, buffer| compose(area, buffer, &picture, palette, said, &now.hint));
         self.last = Some(now);
         done.map_err(|error| lost(&error))
     }
@@ -149,12 +160,44 @@ impl Live {
     }
 }
 
+/// What the guest's screen shows.
+enum Picture {
+    Text(TextScreen),
+    /// `wide`: its dots are square, whatever its shape.
+    Graphics {
+        frame: Frame,
+        wide: bool,
+    },
+}
+
+impl Picture {
+    /// Rows of the terminal it fills.
+    fn rows(&self) -> u16 {
+        match self {
+            Self::Text(screen) => screen.rows.try_into().unwrap_or(u16::MAX),
+            Self::Graphics { .. } => u16::MAX,
+        }
+    }
+
+    /// Returns where the cursor is.
+    fn draw(&self, palette: Palette, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+        match self {
+            Self::Text(screen) => text::draw(screen, palette, area, buffer),
+            Self::Graphics { frame, wide } => {
+                half_blocks::draw(frame, *wide, palette, area, buffer);
+                None
+            }
+        }
+    }
+}
+
 /// The whole drawing: the guest's screen, the strip below it, the hint in the last row. Returns
 /// where the cursor belongs.
 fn compose(
     area: Rect,
     buffer: &mut Buffer,
-    picture: &Picture<'_>,
+    picture: &Picture,
+    palette: Palette,
     said: &Said,
     hint: &str,
 ) -> Option<Position> {
@@ -166,7 +209,7 @@ fn compose(
     let strip = if said.lines.is_empty() { 0 } else { free.min(said.lines.len() as u16 + 1) };
     let strip = if strip < 2 { 0 } else { strip };
     let view = Rect { height: rest.height - strip, ..rest };
-    let cursor = picture.draw(view, buffer);
+    let cursor = picture.draw(palette, view, buffer);
     said.draw(Rect { y: view.bottom(), height: strip, ..rest }, buffer);
     let style = Style::new().add_modifier(Modifier::REVERSED);
     buffer.set_stringn(last.x, last.y, hint, last.width.into(), style);

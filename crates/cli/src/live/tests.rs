@@ -23,22 +23,21 @@ fn screen(columns: usize, rows: usize, text: &str, cursor: (usize, usize)) -> Te
 }
 
 fn drawn(
-    picture: &Picture<'_>,
+    picture: &Picture,
     said: &Said,
     width: u16,
     height: u16,
 ) -> (Vec<String>, Option<Position>) {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
-    let cursor = compose(area, &mut buffer, picture, said, "hint");
+    let cursor = compose(area, &mut buffer, picture, Palette::Ansi, said, "hint");
     let row = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     ((0..height).map(|y| row(y).trim_end().to_owned()).collect(), cursor)
 }
 
 #[test]
 fn the_screen_the_strip_and_the_hint_share_the_terminal() {
-    let screen = screen(50, 2, "hello", (5, 0));
-    let picture = Picture::new(&screen, Palette::Ansi);
+    let picture = Picture::Text(screen(50, 2, "hello", (5, 0)));
     let mut said = Said::default();
     said.hear(b"one\r\ntwo\x1b[2J\n");
     let (rows, cursor) = drawn(&picture, &said, 60, 6);
@@ -50,8 +49,7 @@ fn the_screen_the_strip_and_the_hint_share_the_terminal() {
 
 #[test]
 fn a_small_terminal_shows_the_part_around_the_cursor() {
-    let screen = screen(50, 10, "", (49, 9));
-    let picture = Picture::new(&screen, Palette::None);
+    let picture = Picture::Text(screen(50, 10, "", (49, 9)));
     let (_, cursor) = drawn(&picture, &Said::default(), 4, 4);
     assert_eq!(cursor, Some(Position { x: 3, y: 2 }));
     let (rows, _) = drawn(&picture, &Said::default(), 1, 1);
@@ -61,8 +59,7 @@ fn a_small_terminal_shows_the_part_around_the_cursor() {
 
 #[test]
 fn forty_columns_are_drawn_twice_as_wide() {
-    let screen = screen(40, 25, "ab", (1, 0));
-    let picture = Picture::new(&screen, Palette::Ansi);
+    let picture = Picture::Text(screen(40, 25, "ab", (1, 0)));
     let (rows, cursor) = drawn(&picture, &Said::default(), 80, 26);
     assert_eq!(rows[0], "a b");
     assert_eq!(cursor, Some(Position { x: 2, y: 0 }));

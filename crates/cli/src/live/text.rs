@@ -52,65 +52,48 @@ impl Palette {
     }
 }
 
-/// What the guest's screen shows.
-pub struct Picture<'a> {
-    screen: &'a TextScreen,
+/// Draws what fits, in the middle; of a larger screen the part around the cursor. Returns
+/// where the cursor is.
+pub fn draw(
+    screen: &TextScreen,
     palette: Palette,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Option<Position> {
+    if screen.columns == 0 || area.is_empty() {
+        return None;
+    }
+    let wide =
+        if screen.columns <= 40 && usize::from(area.width) >= screen.columns * 2 { 2 } else { 1 };
+    let cursor = screen.cursor.map(|cursor| (cursor.column, cursor.row));
+    let (column, row) = cursor.unwrap_or((0, 0));
+    let x = Window::new(screen.columns, usize::from(area.width) / wide, column);
+    let y = Window::new(screen.rows, area.height.into(), row);
+    let place = |column: usize, row: usize| Position {
+        x: area.x + ((x.margin + column - x.first) * wide) as u16,
+        y: area.y + (y.margin + row - y.first) as u16,
+    };
+    for row in y.first..y.first + y.count {
+        for column in x.first..x.first + x.count {
+            let Some(cell) = screen.cells.get(row * screen.columns + column) else { continue };
+            draw_cell(
+                cell,
+                palette.style(cell.attribute, screen),
+                place(column, row),
+                wide as u16,
+                buffer,
+            );
+        }
+    }
+    let inside = |window: &Window, at| (window.first..window.first + window.count).contains(&at);
+    cursor.filter(|(c, r)| inside(&x, *c) && inside(&y, *r)).map(|(c, r)| place(c, r))
 }
 
-impl<'a> Picture<'a> {
-    /// This screen on a terminal of these colours.
-    pub fn new(screen: &'a TextScreen, palette: Palette) -> Self {
-        Self { screen, palette }
-    }
-
-    /// Rows of the terminal it fills.
-    pub fn rows(&self) -> u16 {
-        self.screen.rows.try_into().unwrap_or(u16::MAX)
-    }
-
-    /// Draws what fits, in the middle; of a larger screen the part around the cursor. Returns
-    /// where the cursor is.
-    pub fn draw(&self, area: Rect, buffer: &mut Buffer) -> Option<Position> {
-        let screen = self.screen;
-        if screen.is_graphics {
-            buffer.set_stringn(area.x, area.y, "graphics", area.width.into(), Style::new());
-            return None;
-        }
-        if screen.columns == 0 || area.is_empty() {
-            return None;
-        }
-        let wide = if screen.columns <= 40 && usize::from(area.width) >= screen.columns * 2 {
-            2
-        } else {
-            1
-        };
-        let cursor = screen.cursor.map(|cursor| (cursor.column, cursor.row));
-        let (column, row) = cursor.unwrap_or((0, 0));
-        let x = Window::new(screen.columns, usize::from(area.width) / wide, column);
-        let y = Window::new(screen.rows, area.height.into(), row);
-        let place = |column: usize, row: usize| Position {
-            x: area.x + ((x.margin + column - x.first) * wide) as u16,
-            y: area.y + (y.margin + row - y.first) as u16,
-        };
-        for row in y.first..y.first + y.count {
-            for column in x.first..x.first + x.count {
-                let Some(cell) = screen.cells.get(row * screen.columns + column) else { continue };
-                self.cell(cell, place(column, row), wide as u16, buffer);
-            }
-        }
-        let inside =
-            |window: &Window, at| (window.first..window.first + window.count).contains(&at);
-        cursor.filter(|(c, r)| inside(&x, *c) && inside(&y, *r)).map(|(c, r)| place(c, r))
-    }
-
-    fn cell(&self, cell: &Cell, at: Position, wide: u16, buffer: &mut Buffer) {
-        let style = self.palette.style(cell.attribute, self.screen);
-        for extra in 0..wide {
-            let c = if extra == 0 { cell.to_char() } else { ' ' };
-            if let Some(target) = buffer.cell_mut((at.x + extra, at.y)) {
-                target.set_char(c).set_style(style);
-            }
+fn draw_cell(cell: &Cell, style: Style, at: Position, wide: u16, buffer: &mut Buffer) {
+    for extra in 0..wide {
+        let c = if extra == 0 { cell.to_char() } else { ' ' };
+        if let Some(target) = buffer.cell_mut((at.x + extra, at.y)) {
+            target.set_char(c).set_style(style);
         }
     }
 }

@@ -181,7 +181,7 @@ impl<'a> Session<'a> {
                 file.flush()?;
             }
         }
-        self.live.as_mut().map_or(Ok(()), |live| live.show(&self.machine))
+        self.live.as_mut().map_or(Ok(()), |live| live.show(&mut self.machine))
     }
 
     fn ended(&mut self, stop: StopReason) -> Option<End> {
