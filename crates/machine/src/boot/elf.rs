@@ -66,7 +66,9 @@ pub fn load(image: &[u8]) -> Result<Kernel, ImageError> {
     let broken = |error: object::Error| damaged(error.to_string());
     let header = FileHeader32::<Endianness>::parse(image).map_err(broken)?;
     let segments = header.program_headers(ORDER, image).map_err(broken)?;
-    let wanted = |s: &&ProgramHeader32<_>| s.p_type(ORDER) == elf::PT_LOAD && s.p_memsz(ORDER) != 0;
+    let wanted = |s: &&ProgramHeader32<_>| {
+        s.p_type(ORDER) == elf::PT_LOAD && s.p_memsz(ORDER) != 0 && !is_headers_in_rom(s)
+    };
     let loads: Vec<Load> = segments
         .iter()
         .filter(wanted)
@@ -78,6 +80,16 @@ pub fn load(image: &[u8]) -> Result<Kernel, ImageError> {
     let entry = header.e_entry(ORDER);
     let physical = segments.iter().filter(wanted).find_map(|s| physical_entry(s, entry));
     Kernel::new(loads, physical.unwrap_or(entry))
+}
+
+/// A linker told to put `.text` at 1 MiB puts the file's own headers (and its notes) a page
+/// below, where a PC has its BIOS. No kernel reads them there.
+fn is_headers_in_rom(segment: &ProgramHeader32<Endianness>) -> bool {
+    let start = u64::from(segment.p_paddr(ORDER));
+    let end = start + u64::from(segment.p_memsz(ORDER));
+    let is_rom = start >= 0xA_0000 && end <= 0x10_0000;
+    let is_read_only = segment.p_flags(ORDER) == elf::PF_R;
+    is_rom && is_read_only && segment.p_offset(ORDER) == 0
 }
 
 fn load_segment(segment: &ProgramHeader32<Endianness>, image: &[u8]) -> Result<Load, ImageError> {
@@ -122,6 +134,24 @@ mod tests {
     fn an_entry_point_given_as_a_physical_address_is_taken_as_such() {
         let image = samples::elf(0xC010_0000, 0x10_0000, 0x10_0002, &[0xF4; 8], 8);
         assert_eq!(load(&image).unwrap().entry, 0x10_0002);
+    }
+
+    #[test]
+    fn headers_that_the_linker_put_below_the_kernel_are_left_out() {
+        let mut image = samples::elf(0x10_0000, 0x10_0000, 0x10_0000, &[0xF4; 8], 8);
+        image.resize(0x200, 0);
+        // A second program header: offset 0, at FF000h, 84 bytes, read-only.
+        let extra = [1u32, 0, 0xF_F000, 0xF_F000, 84, 84, 4, 0x1000];
+        let second = 52 + 32;
+        for (field, value) in extra.into_iter().enumerate() {
+            let at = second + field * 4;
+            image[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        image[44] = 2;
+        assert_eq!(load(&image).unwrap().loads.len(), 1);
+        // What may be written isn't headers.
+        image[second + 24] = 6;
+        assert_eq!(load(&image).unwrap().loads.len(), 2);
     }
 
     #[test]
