@@ -68,6 +68,10 @@ pub struct Bus {
     ports: Vec<u16>,
     intc: Option<Box<dyn InterruptController>>,
     intc_ports: Vec<u16>,
+    /// INTR, as the controllers last had it.
+    intr: bool,
+    /// The levels that the controllers last saw; `None` for none.
+    shown_lines: Option<u32>,
     signals: Arc<Signals>,
     /// Virtual time.
     pub clock: Clock,
@@ -98,6 +102,8 @@ impl Bus {
             ports: vec![NOBODY; 0x1_0000],
             intc: None,
             intc_ports: Vec::new(),
+            intr: false,
+            shown_lines: None,
             signals,
             clock: Clock::default(),
         }
@@ -138,6 +144,8 @@ impl Bus {
         self.claim(ports, INTC, intc.name())?;
         self.intc_ports = ports.to_vec();
         self.intc = Some(intc);
+        self.shown_lines = None;
+        self.take_intr();
         Ok(())
     }
 
@@ -188,7 +196,11 @@ impl Bus {
         let mut io = Io { cpu: 0, now_ns: self.clock.now_ns(step), size, memory };
         let value = match owner {
             NOBODY => u32::MAX,
-            INTC => self.intc.as_mut().map_or(u32::MAX, |d| d.read(u64::from(port), &mut io)),
+            INTC => {
+                // A poll acknowledges.
+                self.shown_lines = None;
+                self.intc.as_mut().map_or(u32::MAX, |d| d.read(u64::from(port), &mut io))
+            }
             n => self.devices[usize::from(n)].read(u64::from(port), &mut io),
         };
         self.settle();
@@ -210,12 +222,9 @@ impl Bus {
             NOBODY => {}
             INTC => {
                 if let Some(d) = self.intc.as_mut() {
-                    let before = d.pending();
                     d.write(u64::from(port), value, &mut io);
-                    if d.pending() != before {
-                        self.signals.attend();
-                    }
                 }
+                self.shown_lines = None;
             }
             n => self.devices[usize::from(n)].write(u64::from(port), value, &mut io),
         }
@@ -261,14 +270,25 @@ impl Bus {
         self.settle();
     }
 
-    /// Shows the lines' levels to the interrupt controllers.
+    /// Shows the lines' levels to the interrupt controllers, if those or they have changed.
     fn settle(&mut self) {
+        let lines = self.signals.lines();
+        if self.shown_lines == Some(lines) {
+            return;
+        }
+        self.shown_lines = Some(lines);
         if let Some(intc) = self.intc.as_mut() {
-            let before = intc.pending();
-            intc.update(self.signals.lines());
-            if intc.pending() != before {
-                self.signals.attend();
-            }
+            intc.update(lines);
+        }
+        self.take_intr();
+    }
+
+    /// Asks the controllers for INTR, and makes the engine look if it changed.
+    fn take_intr(&mut self) {
+        let intr = self.intc.as_ref().is_some_and(|d| d.pending());
+        if intr != self.intr {
+            self.intr = intr;
+            self.signals.look();
         }
     }
 
@@ -279,15 +299,16 @@ impl Bus {
     }
 
     /// INTR.
+    #[inline]
     #[must_use]
     pub fn interrupt_pending(&self) -> bool {
-        self.intc.as_ref().is_some_and(|d| d.pending())
+        self.intr
     }
 
     /// INTA: the vector to deliver. `None` without interrupt controllers.
     pub fn acknowledge(&mut self) -> Option<u8> {
         let vector = self.intc.as_mut().map(|d| d.acknowledge());
-        self.signals.attend();
+        self.take_intr();
         vector
     }
 
@@ -333,6 +354,7 @@ impl Bus {
         if let Some(intc) = self.intc.as_mut() {
             intc.reset();
         }
+        self.shown_lines = None;
         self.settle();
     }
 
@@ -371,6 +393,8 @@ impl Bus {
             check(device.name(), device.version(), state)?;
             device.restore(&state.bytes)?;
         }
+        self.shown_lines = None;
+        self.take_intr();
         Ok(())
     }
 }

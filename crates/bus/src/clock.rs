@@ -28,8 +28,11 @@ impl Clock {
     #[must_use]
     pub fn now_ns(&self, step: u64) -> u64 {
         let steps = step.saturating_sub(self.base_step);
-        let ps = u128::from(steps) * u128::from(self.ps_per_step);
-        self.base_ns.saturating_add((ps / 1000) as u64)
+        let ns = match steps.checked_mul(self.ps_per_step) {
+            Some(ps) => ps / 1000,
+            None => (u128::from(steps) * u128::from(self.ps_per_step) / 1000) as u64,
+        };
+        self.base_ns.saturating_add(ns)
     }
 
     /// The first step at which the clock shows `ns` or later; `step` if that is now.
@@ -38,8 +41,13 @@ impl Clock {
         let Some(ahead) = ns.checked_sub(self.base_ns) else {
             return step;
         };
-        let steps = (u128::from(ahead) * 1000).div_ceil(u128::from(self.ps_per_step));
-        let steps = u64::try_from(steps).unwrap_or(u64::MAX);
+        let steps = match ahead.checked_mul(1000) {
+            Some(ps) => ps.div_ceil(self.ps_per_step),
+            None => {
+                let steps = (u128::from(ahead) * 1000).div_ceil(u128::from(self.ps_per_step));
+                u64::try_from(steps).unwrap_or(u64::MAX)
+            }
+        };
         self.base_step.saturating_add(steps).max(step)
     }
 

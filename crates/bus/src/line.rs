@@ -1,5 +1,6 @@
 //! What a device may hold of the machine: interrupt lines, a timer, and the requests it can
-//! make. All are small shared handles; using one sets `attention`.
+//! make. All are small shared handles. A line or INTR that changes makes the engine look after
+//! the instruction; a deadline or a request brings the machine in too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -23,7 +24,10 @@ pub enum Request {
 /// What all devices and the machine share.
 #[derive(Debug, Default)]
 pub struct Signals {
+    /// The machine is wanted: a deadline moved, a request was made.
     attention: AtomicBool,
+    /// The engine is wanted: an interrupt line or INTR changed.
+    look: AtomicBool,
     lines: AtomicU32,
     requests: AtomicU32,
     a20: AtomicBool,
@@ -42,20 +46,38 @@ impl Signals {
         Arc::default()
     }
 
-    /// Asks the engine to stop after this instruction.
+    /// Asks the engine to stop after this instruction and the machine to look.
     pub fn attend(&self) {
         self.attention.store(true, Ordering::Relaxed);
     }
 
     /// Takes the attention mark.
     pub fn take_attention(&self) -> bool {
-        self.attention.swap(false, Ordering::Relaxed)
+        take(&self.attention)
     }
 
     /// Is attention asked for?
     #[must_use]
     pub fn wants_attention(&self) -> bool {
         self.attention.load(Ordering::Relaxed)
+    }
+
+    /// Asks the engine to look for interrupts after this instruction. Between instructions of
+    /// one slice: the machine isn't needed.
+    pub fn look(&self) {
+        self.look.store(true, Ordering::Relaxed);
+    }
+
+    /// The engine has looked.
+    pub fn has_looked(&self) {
+        self.look.store(false, Ordering::Relaxed);
+    }
+
+    /// True where the engine must look around after this instruction, for whatever reason.
+    #[inline]
+    #[must_use]
+    pub fn wants_engine(&self) -> bool {
+        self.wants_attention() || self.look.load(Ordering::Relaxed)
     }
 
     /// Makes a request.
@@ -66,7 +88,7 @@ impl Signals {
 
     /// Takes all requests: a set of [`Request`] bits.
     pub fn take_requests(&self) -> u32 {
-        self.requests.swap(0, Ordering::Relaxed)
+        if self.has_requests() { self.requests.swap(0, Ordering::Relaxed) } else { 0 }
     }
 
     /// True where a request waits for the machine.
@@ -157,8 +179,17 @@ impl Signals {
 
     /// Takes a raised NMI.
     pub fn take_nmi(&self) -> bool {
-        self.nmi.swap(false, Ordering::Relaxed)
+        take(&self.nmi)
     }
+}
+
+/// Takes a mark. Setting it at the same moment isn't lost: whoever takes it looks afterwards.
+fn take(mark: &AtomicBool) -> bool {
+    let is_set = mark.load(Ordering::Relaxed);
+    if is_set {
+        mark.store(false, Ordering::Relaxed);
+    }
+    is_set
 }
 
 /// One input of the interrupt controllers, as handed to a device.
@@ -178,14 +209,15 @@ impl IrqLine {
     /// Sets the level.
     pub fn set(&self, high: bool) {
         let bit = 1 << self.number;
-        let before = if high {
-            self.signals.lines.fetch_or(bit, Ordering::Relaxed)
-        } else {
-            self.signals.lines.fetch_and(!bit, Ordering::Relaxed)
-        };
-        if (before & bit != 0) != high {
-            self.signals.attend();
+        if self.is_high() == high {
+            return;
         }
+        if high {
+            self.signals.lines.fetch_or(bit, Ordering::Relaxed);
+        } else {
+            self.signals.lines.fetch_and(!bit, Ordering::Relaxed);
+        }
+        self.signals.look();
     }
 
     /// The level.
@@ -211,8 +243,11 @@ impl Timer {
 
     /// Sets the deadline; `None` clears it.
     pub fn set(&self, due_ns: Option<u64>) {
-        self.due.store(due_ns.unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.signals.attend();
+        let due = due_ns.unwrap_or(u64::MAX);
+        if self.due.load(Ordering::Relaxed) != due {
+            self.due.store(due, Ordering::Relaxed);
+            self.signals.attend();
+        }
     }
 
     /// The deadline.

@@ -152,7 +152,8 @@ impl Chip {
     }
 
     fn most_urgent(&self, set: u8) -> Option<u8> {
-        (0..8).map(|i| (self.lowest + 1 + i) & 7).find(|level| set >> level & 1 != 0)
+        let first = u32::from(self.lowest + 1);
+        (set != 0).then(|| (first + set.rotate_right(first).trailing_zeros()) as u8 & 7)
     }
 
     /// The request that would interrupt now.
