@@ -332,6 +332,7 @@ impl Cpu {
     }
 
     /// Reads a system structure by linear address, as a supervisor.
+    #[inline]
     pub fn read_system<W: Word>(&mut self, sys: &mut System, lin: u64) -> Result<W, Fault> {
         let lin = lin & 0xFFFF_FFFF;
         if let Some(at) = self.mmu.view().read(lin, W::BYTES, false) {
@@ -342,6 +343,7 @@ impl Cpu {
     }
 
     /// Writes a system structure by linear address, as a supervisor.
+    #[inline]
     pub fn write_system<W: Word>(
         &mut self,
         sys: &mut System,
@@ -358,7 +360,11 @@ impl Cpu {
     }
 
     /// Reads eight bytes of a system structure.
+    #[inline]
     pub fn read_system64(&mut self, sys: &mut System, lin: u64) -> Result<u64, Fault> {
+        if let Some(at) = self.mmu.view().read(lin & 0xFFFF_FFFF, 8, false) {
+            return Ok(u64::from_le_bytes(sys.mem.arena().load(at)));
+        }
         let low: u32 = self.read_system(sys, lin)?;
         let high: u32 = self.read_system(sys, lin + 4)?;
         Ok(u64::from(high) << 32 | u64::from(low))
@@ -366,6 +372,7 @@ impl Cpu {
 
     /// Writes to a segment that isn't loaded (yet), with the privilege given. A violation of
     /// the segment is #SS(0); the caller may replace the code.
+    #[inline]
     pub fn write_at<W: Word>(
         &mut self,
         sys: &mut System,
@@ -412,6 +419,7 @@ impl Cpu {
     }
 
     /// Reads the stack at an offset that is cut to SS.B's size.
+    #[inline]
     pub fn read_stack<W: Word>(&mut self, sys: &mut System, at: u32) -> Result<W, Fault> {
         let at = if self.state.stack32() { at } else { at & 0xFFFF };
         self.read(sys, SegReg::Ss, at)

@@ -5,7 +5,7 @@ use bus::System;
 use decode::Insn;
 use mmu::{Control, Mmu, Paging};
 use x86::cause::OpcodeCheck;
-use x86::event::{Place, Wanted};
+use x86::event::{Frame, Place, Wanted};
 use x86::state::gpr;
 use x86::{
     Cause, Cr0, Cr4, Efer, Eflags, Event, Fault, Intercept, LinAddr, SegReg, Segment, State,
@@ -57,6 +57,10 @@ pub struct Cpu {
     pub(crate) read_end: [u64; 6],
     /// First offset that may not be written.
     pub(crate) write_end: [u64; 6],
+    /// EFLAGS.VM when the two above were derived.
+    derived_vm86: bool,
+    /// What the crossing under way has pushed or popped, in that order, for its event.
+    pub(crate) frame: Frame,
     /// Some data breakpoint is armed.
     pub(crate) data_breakpoints: bool,
     /// Some instruction breakpoint is armed.
@@ -86,6 +90,8 @@ impl Cpu {
             keep_rip: false,
             read_end: [0; 6],
             write_end: [0; 6],
+            frame: Frame::new(0),
+            derived_vm86: false,
             data_breakpoints: false,
             code_breakpoints: false,
         };
@@ -107,6 +113,7 @@ impl Cpu {
         for s in SegReg::ALL {
             self.derive_segment(s);
         }
+        self.derived_vm86 = self.state.vm86();
         let state = &self.state;
         let (cr0, cr4) = (state.cr0(), state.cr4());
         let paging = match (cr0.contains(Cr0::PG), cr4.contains(Cr4::PAE)) {
@@ -114,7 +121,8 @@ impl Cpu {
             (true, false) => Paging::TwoLevel,
             (true, true) => Paging::Pae,
         };
-        let ac = state.flag(Eflags::AC);
+        let (ac, alignment) = self.alignment();
+        let state = &self.state;
         self.mmu.set_control(Control {
             paging,
             cr3: state.cr3,
@@ -125,13 +133,35 @@ impl Cpu {
             nxe: paging == Paging::Pae && state.efer().contains(Efer::NXE),
             smep: cr4.contains(Cr4::SMEP),
             smap: cr4.contains(Cr4::SMAP),
-            ac: ac && cr4.contains(Cr4::SMAP),
-            alignment: ac && cr0.contains(Cr0::AM) && state.cpl == 3,
+            ac,
+            alignment,
         });
         self.derive_breakpoints();
         self.attention = true;
     }
 
+    /// [`Cpu::sync`] after a crossing: segments that were set and the control registers are up
+    /// to date, and only what hangs on CPL, VM and AC can differ.
+    #[inline]
+    pub(crate) fn sync_ring(&mut self) {
+        let control = self.mmu.control();
+        if self.derived_vm86 != self.state.vm86()
+            || (control.ac, control.alignment) != self.alignment()
+        {
+            self.sync();
+        }
+        self.attention = true;
+    }
+
+    /// What EFLAGS.AC does: suspends SMAP, and asks for alignment checks.
+    #[inline]
+    fn alignment(&self) -> (bool, bool) {
+        let ac = self.state.flag(Eflags::AC);
+        let suspends = ac && self.state.cr4().contains(Cr4::SMAP);
+        (suspends, ac && self.state.cr0().contains(Cr0::AM) && self.state.cpl == 3)
+    }
+
+    #[inline]
     fn derive_segment(&mut self, s: SegReg) {
         let seg = &self.state.seg[s as usize];
         let end = if seg.is_expand_down() { 0 } else { u64::from(seg.limit) + 1 };
@@ -168,6 +198,7 @@ impl Cpu {
     }
 
     /// Replaces a segment register, hidden part and all.
+    #[inline]
     pub fn set_segment(&mut self, s: SegReg, segment: Segment) {
         self.state.seg[s as usize] = segment;
         self.derive_segment(s);
@@ -298,12 +329,21 @@ impl Cpu {
     /// True where the engine should look around: an I/O access may have asked for it.
     #[must_use]
     pub fn attention(&self, sys: &System) -> bool {
-        self.attention || sys.bus.signals().wants_attention() || sys.mem.has_code_writes()
+        self.attention || sys.bus.signals().wants_engine() || sys.mem.has_code_writes()
     }
 
     /// Looks at what an access to the bus asked for.
     pub(crate) fn after_bus(&mut self, sys: &System) {
-        if sys.bus.signals().wants_attention() || sys.mem.has_code_writes() {
+        let signals = sys.bus.signals();
+        if signals.wants_engine() {
+            if signals.wants_attention() || self.state.flag(Eflags::IF) {
+                self.attention = true;
+            } else {
+                // Whatever opens IF makes the engine look by itself.
+                signals.has_looked();
+            }
+        }
+        if sys.mem.has_code_writes() {
             self.attention = true;
         }
     }

@@ -6,6 +6,7 @@
 use crate::cache::{Cache, place_key};
 use crate::cpu::Cpu;
 use bus::System;
+use decode::Insn;
 use x86::event::{Source, Wanted};
 use x86::state::{Activity, Shadow};
 use x86::{Efer, Eflags, Vector};
@@ -52,7 +53,9 @@ enum Next {
     /// Something was delivered: look again.
     Again,
     Block,
-    /// TF, a shadow, RF or a breakpoint asks for one instruction at a time.
+    /// RF is set, and nothing else asks for one instruction at a time.
+    Resume,
+    /// TF, a shadow or a breakpoint asks for one instruction at a time.
     Single,
 }
 
@@ -79,7 +82,8 @@ impl Interp {
                 Next::Exit(exit) => return exit,
                 Next::Again => {}
                 Next::Block if self.dispatch == Dispatch::Blocks => self.blocks(cpu, sys),
-                Next::Block | Next::Single => cpu.single(sys),
+                Next::Resume if self.dispatch == Dispatch::Blocks => self.resume(cpu, sys),
+                Next::Block | Next::Resume | Next::Single => cpu.single(sys),
             }
         }
     }
@@ -88,6 +92,7 @@ impl Interp {
         cpu.attention = false;
         self.cache.drop_written(sys);
         let signals = sys.bus.signals();
+        signals.has_looked();
         if signals.take_nmi() {
             cpu.state.nmi_pending = true;
         }
@@ -115,7 +120,23 @@ impl Interp {
             cpu.attention = true;
             return Next::Single;
         }
-        Next::Block
+        if cpu.state.flag(Eflags::RF) { Next::Resume } else { Next::Block }
+    }
+
+    /// Runs on after a fault was handled. RF only holds off instruction breakpoints, and there
+    /// are none: it goes out before its instruction as well as after. A REP keeps it to its
+    /// end, though.
+    fn resume(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        let first = self.cache.find(cpu, sys).and_then(|id| {
+            let block = self.cache.block(id);
+            self.cache.ops(block).first()
+        });
+        if first.is_none_or(|op| op.insn.has(Insn::REP | Insn::REPNE)) {
+            cpu.attention = true;
+            return cpu.single(sys);
+        }
+        cpu.state.set_flag(Eflags::RF, false);
+        self.blocks(cpu, sys);
     }
 
     /// Runs blocks until something asks for a look around.
@@ -212,7 +233,7 @@ impl Cpu {
     /// True where the next instruction must be taken alone.
     fn wants_single(&self) -> bool {
         self.state.shadow != Shadow::None
-            || self.state.flag(Eflags::TF | Eflags::RF)
+            || self.state.flag(Eflags::TF)
             || self.code_breakpoints
             || self.events.wants(Wanted::INSNS)
     }

@@ -352,7 +352,7 @@ impl Mmu {
         }
         let paged = self.control.paging != Paging::Off;
         let guarded = paged && self.control.smap && !access.user && rights.has(Entry::USER);
-        if guarded || access.implicit || (access.user && self.control.alignment) {
+        if guarded || (access.user && self.control.alignment) {
             return;
         }
         let state = mem.states().get((offset >> 12) as u32);

@@ -15,7 +15,7 @@ use bus::System;
 use decode::{Code, Insn};
 use stack::{NewStack, offset_refused};
 use x86::cause::{Check, OpcodeCheck, Origin};
-use x86::event::{Frame, Place, StackFrom, TaskVia, Transfer, Via, Wanted};
+use x86::event::{Place, StackFrom, TaskVia, Transfer, Via, Wanted};
 use x86::segment::system_type as kind;
 use x86::{Descriptor, Event, Fault, Intercept, SegReg, Segment, Selector};
 
@@ -128,8 +128,7 @@ fn by_paragraph(cpu: &mut Cpu, sys: &mut System, far: Far) -> Result<(), Fault> 
     let segment = load::by_paragraph(cpu, SegReg::Cs, far.selector.0);
     let cpl = cpu.state.cpl;
     enter(cpu, segment, cpl, far.offset);
-    let crossing = Crossing { frame: stack.frame, ..Crossing::new(far.via(), far.from) };
-    crossing.tell(cpu);
+    Crossing::new(far.via(), far.from).tell(cpu);
     Ok(())
 }
 
@@ -163,11 +162,7 @@ fn to_code(cpu: &mut Cpu, sys: &mut System, far: Far, mut entry: Entry) -> Resul
     }
     segment.selector = far.selector.with_rpl(cpl);
     enter(cpu, segment, cpl, far.offset);
-    let crossing = Crossing {
-        code: Some(entry.descriptor),
-        frame: stack.frame,
-        ..Crossing::new(far.via(), far.from)
-    };
+    let crossing = Crossing { code: Some(entry.descriptor), ..Crossing::new(far.via(), far.from) };
     crossing.tell(cpu);
     Ok(())
 }
@@ -194,6 +189,7 @@ fn to_task(cpu: &mut Cpu, sys: &mut System, far: Far, entry: Entry) -> Result<()
 }
 
 /// #GP(0) unless the offset lies in the code segment.
+#[inline]
 pub(super) fn within(cpu: &mut Cpu, entry: &Entry, offset: u32, who: Who) -> Result<(), Fault> {
     if offset <= entry.descriptor.limit() {
         return Ok(());
@@ -202,15 +198,15 @@ pub(super) fn within(cpu: &mut Cpu, entry: &Entry, offset: u32, who: Who) -> Res
 }
 
 /// Goes on in another code segment at `cpl`.
+#[inline]
 pub(super) fn enter(cpu: &mut Cpu, segment: Segment, cpl: u8, eip: u32) {
     cpu.state.cpl = cpl;
     cpu.set_segment(SegReg::Cs, segment);
     cpu.state.rip = u64::from(eip);
-    cpu.sync();
-    cpu.end_block();
+    cpu.sync_ring();
 }
 
-/// What is to be told of a transfer.
+/// What is to be told of a transfer, beside what [`Cpu::frame`] has of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crossing {
     /// How.
@@ -223,23 +219,27 @@ pub(super) struct Crossing {
     pub code: Option<Descriptor>,
     /// Where the stack came from.
     pub stack: StackFrom,
-    /// What was pushed or popped, in the order in which that happened.
-    pub frame: Frame,
 }
 
 impl Crossing {
     /// One without gate, descriptor or stack.
+    #[inline]
     pub fn new(via: Via, from: Place) -> Self {
-        Self { via, from, gate: None, code: None, stack: StackFrom::Same, frame: Frame::new(0) }
+        Self { via, from, gate: None, code: None, stack: StackFrom::Same }
     }
 
     /// Emits the event; the processor has arrived.
+    #[inline]
     pub fn tell(self, cpu: &mut Cpu) {
-        if !cpu.events.wants(Wanted::CROSSINGS) {
-            return;
+        if cpu.events.wants(Wanted::CROSSINGS) {
+            self.emit(cpu);
         }
+    }
+
+    #[cold]
+    fn emit(self, cpu: &mut Cpu) {
         let to = cpu.state.place();
-        let Crossing { via, from, gate, code, stack, frame } = self;
+        let (Crossing { via, from, gate, code, stack }, frame) = (self, cpu.frame);
         let is_pop = matches!(via, Via::Iret | Via::FarReturn);
         let frame = if is_pop { frame.reversed() } else { frame };
         cpu.emit(Event::Transfer(Transfer { via, from, to, gate, code, stack, frame }));

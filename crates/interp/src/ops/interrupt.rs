@@ -37,6 +37,7 @@ struct Delivery {
 }
 
 impl Delivery {
+    #[inline]
     fn via(&self) -> Via {
         let Delivery { vector, source, error_code, .. } = *self;
         Via::Interrupt { vector, source, error_code }
@@ -47,6 +48,7 @@ impl Delivery {
     }
 
     /// A fault over the gate itself.
+    #[cold]
     fn refuse(&self, cpu: &mut Cpu, gate: Descriptor, check: Check) -> Fault {
         let code = (u16::from(self.vector) * 8) | IDT | self.ext;
         let vector = match check {
@@ -88,6 +90,7 @@ pub fn interrupt(
     Ok(())
 }
 
+#[inline]
 fn through_idt(cpu: &mut Cpu, sys: &mut System, delivery: Delivery) -> Result<(), Fault> {
     let table = cpu.state.idtr;
     let offset = u32::from(delivery.vector) * 8;
@@ -163,8 +166,7 @@ fn arrive(cpu: &mut Cpu, delivery: Delivery, segment: Segment, ip: u32, stack: N
     stack.enter(cpu);
     let cpl = cpu.state.cpl;
     enter(cpu, segment, cpl, ip);
-    let crossing = Crossing { frame: stack.frame, ..Crossing::new(delivery.via(), delivery.from) };
-    crossing.tell(cpu);
+    Crossing::new(delivery.via(), delivery.from).tell(cpu);
 }
 
 fn clear_flags(cpu: &mut Cpu, flags: Eflags) {

@@ -71,8 +71,9 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     })
 }
 
+#[inline]
 fn top(cpu: &mut Cpu, sys: &mut System, wide: bool, from: Place) -> Result<Top, Fault> {
-    let mut pops = Popper::new(cpu, wide);
+    let mut pops = Popper::told(cpu, wide);
     pops.probe(cpu, sys, 2)?;
     pops.probe(cpu, sys, 1)?;
     let eip = pops.next(cpu, sys)?;
@@ -102,8 +103,7 @@ fn by_paragraph(cpu: &mut Cpu, top: &Top) {
     let segment = load::by_paragraph(cpu, SegReg::Cs, top.cs.0);
     let cpl = cpu.state.cpl;
     enter(cpu, segment, cpl, top.eip);
-    let crossing = Crossing { frame: top.pops.frame, ..Crossing::new(Via::Iret, top.from) };
-    crossing.tell(cpu);
+    Crossing::new(Via::Iret, top.from).tell(cpu);
 }
 
 fn in_real_mode(cpu: &mut Cpu, top: Top) -> Result<(), Fault> {
@@ -147,11 +147,7 @@ fn to_vm86(cpu: &mut Cpu, sys: &mut System, mut top: Top) -> Result<(), Fault> {
     }
     cpu.state.set_reg32(gpr::ESP, esp);
     enter(cpu, load::vm86(top.cs.0), 3, top.eip);
-    let crossing = Crossing {
-        stack: StackFrom::Popped,
-        frame: top.pops.frame,
-        ..Crossing::new(Via::Iret, top.from)
-    };
+    let crossing = Crossing { stack: StackFrom::Popped, ..Crossing::new(Via::Iret, top.from) };
     crossing.tell(cpu);
     Ok(())
 }

@@ -116,7 +116,7 @@ impl Through {
         let mut values = [0; MAX_PARAMETERS];
         let mut top = super::stack::Popper::new(cpu, self.wide);
         for value in values.iter_mut().take(usize::from(count)) {
-            *value = top.next(cpu, sys)?;
+            *value = top.untold(cpu, sys)?;
         }
         Ok(values)
     }
@@ -131,7 +131,6 @@ impl Through {
             gate: Some(self.gate),
             code: Some(self.entry.descriptor),
             stack: stack.from,
-            frame: stack.frame,
             ..Crossing::new(via, self.far.from)
         };
         crossing.tell(cpu);

@@ -28,7 +28,7 @@ pub(super) fn retf(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), F
     let from = place(cpu, insn);
     // Without the operand, `imm` is zero.
     let drop = insn.imm & 0xFFFF;
-    let mut pops = Popper::new(cpu, insn.op32());
+    let mut pops = Popper::told(cpu, insn.op32());
     pops.probe(cpu, sys, 1)?;
     let eip = pops.next(cpu, sys)?;
     let cs = pops.selector(cpu, sys)?;
@@ -41,8 +41,7 @@ pub(super) fn retf(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), F
         let segment = load::by_paragraph(cpu, SegReg::Cs, cs.0);
         let cpl = cpu.state.cpl;
         enter(cpu, segment, cpl, eip);
-        let crossing = Crossing { frame: pops.frame, ..Crossing::new(Via::FarReturn, from) };
-        crossing.tell(cpu);
+        Crossing::new(Via::FarReturn, from).tell(cpu);
         return Ok(());
     }
     let mut outer = pops;
@@ -54,6 +53,7 @@ pub(super) fn retf(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), F
 }
 
 /// Processors read the outer stack's SS:ESP before they look at the code segment.
+#[inline]
 pub(in crate::ops) fn probe_outer(
     cpu: &mut Cpu,
     sys: &mut System,
@@ -68,6 +68,7 @@ pub(in crate::ops) fn probe_outer(
 }
 
 /// The code segment of a return, with its checks.
+#[inline]
 pub(in crate::ops) fn checked_code(
     cpu: &mut Cpu,
     sys: &mut System,
@@ -93,6 +94,7 @@ pub(in crate::ops) fn checked_code(
 /// Completes a return. `pops` stands behind the return address (and the flags, for IRET);
 /// `drop` bytes are dropped from the outer stack too. `flags` runs once nothing can fail,
 /// while CPL is still the old one.
+#[inline]
 #[expect(clippy::too_many_arguments, reason = "one call each from RETF and IRET")]
 pub(in crate::ops) fn finish(
     cpu: &mut Cpu,
@@ -130,7 +132,6 @@ pub(in crate::ops) fn finish(
     let crossing = Crossing {
         code: Some(entry.descriptor),
         stack: if outward { StackFrom::Popped } else { StackFrom::Same },
-        frame: pops.frame,
         ..Crossing::new(via, from)
     };
     crossing.tell(cpu);
@@ -138,6 +139,7 @@ pub(in crate::ops) fn finish(
 }
 
 /// A return outwards leaves no data segment that the outer ring may not touch.
+#[inline]
 fn drop_inner_segments(cpu: &mut Cpu, ring: u8) {
     for reg in [SegReg::Es, SegReg::Fs, SegReg::Gs, SegReg::Ds] {
         let segment = cpu.state.segment(reg);

@@ -23,28 +23,28 @@ pub(in crate::ops) struct NewStack {
     error: u16,
     /// Bytes a word: 2 or 4.
     size: u8,
-    /// What was pushed.
-    pub frame: Frame,
     /// Where the stack came from.
     pub from: StackFrom,
 }
 
 impl NewStack {
     /// The stack as it is, for words of 4 or 2 bytes. `ext` is the EXT bit.
-    pub fn current(cpu: &Cpu, wide: bool, ext: u16) -> Self {
+    #[inline]
+    pub fn current(cpu: &mut Cpu, wide: bool, ext: u16) -> Self {
         let size = if wide { 4 } else { 2 };
+        cpu.frame = Frame::new(size);
         Self {
             segment: *cpu.state.segment(SegReg::Ss),
             esp: cpu.state.reg32(gpr::ESP),
             user: cpu.state.cpl == 3,
             error: ext,
             size,
-            frame: Frame::new(size),
             from: StackFrom::Same,
         }
     }
 
     /// The stack of ring `ring`, from the TSS, with all its checks: #TS, or #SS if absent.
+    #[inline]
     pub fn inner(
         cpu: &mut Cpu,
         sys: &mut System,
@@ -57,7 +57,8 @@ impl NewStack {
         let segment = load::stack(cpu, sys, selector, ring, who)?;
         let size = if wide { 4 } else { 2 };
         let error = selector.error() | ext;
-        Ok(Self { segment, esp, user: ring == 3, error, size, frame: Frame::new(size), from })
+        cpu.frame = Frame::new(size);
+        Ok(Self { segment, esp, user: ring == 3, error, size, from })
     }
 
     /// The offset `bytes` below the stack pointer.
@@ -67,6 +68,7 @@ impl NewStack {
     }
 
     /// #SS unless `words` more words fit within the limit.
+    #[inline]
     pub fn room(&self, cpu: &mut Cpu, words: u32) -> Result<(), Fault> {
         let size = u32::from(self.size);
         for n in 1..=words {
@@ -89,6 +91,7 @@ impl NewStack {
     }
 
     /// Pushes a word, cut to the size of words.
+    #[inline]
     pub fn push(&mut self, cpu: &mut Cpu, sys: &mut System, value: u32) -> Result<(), Fault> {
         let at = self.below(u32::from(self.size));
         let wrote = if self.size == 4 {
@@ -99,11 +102,12 @@ impl NewStack {
         wrote
             .map_err(|f| if f.vector == Vector::StackFault { Fault::ss(self.error) } else { f })?;
         self.esp = if self.segment.is_32bit() { at } else { self.esp & !0xFFFF | at };
-        self.frame.push(if self.size == 4 { value } else { value & 0xFFFF });
+        cpu.frame.push(if self.size == 4 { value } else { value & 0xFFFF });
         Ok(())
     }
 
     /// Makes it the stack.
+    #[inline]
     pub fn enter(&self, cpu: &mut Cpu) {
         cpu.set_segment(SegReg::Ss, self.segment);
         cpu.state.set_reg32(gpr::ESP, self.esp);
@@ -116,6 +120,7 @@ pub(in crate::ops) fn tss_is_32bit(cpu: &Cpu) -> bool {
 }
 
 /// SS:ESP of a ring in the TSS. #TS(TSS) where its limit is below them.
+#[inline]
 fn tss_stack(
     cpu: &mut Cpu,
     sys: &mut System,
@@ -148,40 +153,57 @@ fn tss_stack(
 pub(in crate::ops) struct Popper {
     at: u32,
     size: u8,
-    /// What was read.
-    pub frame: Frame,
 }
 
 impl Popper {
     /// At the top of the stack, for words of 4 or 2 bytes.
+    #[inline]
     pub fn new(cpu: &Cpu, wide: bool) -> Self {
         let size = if wide { 4 } else { 2 };
-        Self { at: cpu.stack_ptr(), size, frame: Frame::new(size) }
+        Self { at: cpu.stack_ptr(), size }
     }
 
-    /// The next word.
-    pub fn next(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<u32, Fault> {
+    /// The same, for a crossing that tells what it popped.
+    #[inline]
+    pub fn told(cpu: &mut Cpu, wide: bool) -> Self {
+        let pops = Self::new(cpu, wide);
+        cpu.frame = Frame::new(pops.size);
+        pops
+    }
+
+    /// The next word; it isn't told.
+    #[inline]
+    pub fn untold(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<u32, Fault> {
         let value = if self.size == 4 {
             cpu.read_stack::<u32>(sys, self.at)?
         } else {
             u32::from(cpu.read_stack::<u16>(sys, self.at)?)
         };
         self.skip(u32::from(self.size));
-        self.frame.push(value);
+        Ok(value)
+    }
+
+    /// The next word.
+    #[inline]
+    pub fn next(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<u32, Fault> {
+        let value = self.untold(cpu, sys)?;
+        cpu.frame.push(value);
         Ok(value)
     }
 
     /// The next word as a selector.
+    #[inline]
     pub fn selector(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<Selector, Fault> {
         Ok(Selector(self.next(cpu, sys)? as u16))
     }
 
     /// Faults as reading the word behind `words` others would. Processors read the last word
     /// of a frame first.
+    #[inline]
     pub fn probe(&self, cpu: &mut Cpu, sys: &mut System, words: u32) -> Result<(), Fault> {
         let mut last = *self;
         last.skip(words * u32::from(self.size));
-        last.next(cpu, sys).map(|_| ())
+        last.untold(cpu, sys).map(|_| ())
     }
 
     /// Passes over bytes.
@@ -196,6 +218,7 @@ impl Popper {
 }
 
 /// #GP(0), or #GP(EXT): the new EIP lies beyond its code segment.
+#[cold]
 pub(in crate::ops) fn offset_refused(
     cpu: &mut Cpu,
     selector: Selector,

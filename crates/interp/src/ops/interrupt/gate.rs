@@ -15,6 +15,7 @@ use x86::{Descriptor, Eflags, Fault, SegReg, Segment, Selector};
 const DATA: [SegReg; 4] = [SegReg::Gs, SegReg::Fs, SegReg::Ds, SegReg::Es];
 
 /// Enters the handler behind a good gate. `wide`: a 32-bit gate; `masks`: an interrupt gate.
+#[inline]
 pub(super) fn enter_handler(
     cpu: &mut Cpu,
     sys: &mut System,
@@ -56,7 +57,6 @@ pub(super) fn enter_handler(
         gate: Some(gate),
         code: Some(entry.descriptor),
         stack: stack.from,
-        frame: stack.frame,
         ..Crossing::new(delivery.via(), delivery.from)
     };
     crossing.tell(cpu);
@@ -64,6 +64,7 @@ pub(super) fn enter_handler(
 }
 
 /// The ring of the handler, after the checks of its code segment.
+#[inline]
 fn checked_ring(cpu: &mut Cpu, entry: &Entry, who: Who) -> Result<u8, Fault> {
     let (d, cpl) = (entry.descriptor, cpu.state.cpl);
     if !d.is_code() {
@@ -81,6 +82,7 @@ fn checked_ring(cpu: &mut Cpu, entry: &Entry, who: Who) -> Result<u8, Fault> {
     Ok(ring)
 }
 
+#[inline]
 fn push_frame(
     cpu: &mut Cpu,
     sys: &mut System,

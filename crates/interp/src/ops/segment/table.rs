@@ -47,6 +47,7 @@ pub(in crate::ops) struct Entry {
 
 impl Entry {
     /// The fault `vector(selector)` with this descriptor as evidence.
+    #[cold]
     pub fn refuse_as(&self, cpu: &mut Cpu, vector: Vector, check: Check, who: Who) -> Fault {
         let code = self.selector.error() | who.ext;
         let cause = Cause::Selector {
@@ -61,11 +62,13 @@ impl Entry {
     }
 
     /// The same with the vector that `who` gets for a broken rule.
+    #[cold]
     pub fn refuse(&self, cpu: &mut Cpu, check: Check, who: Who) -> Fault {
         self.refuse_as(cpu, who.vector, check, who)
     }
 
     /// #NP unless present.
+    #[inline]
     pub fn present(&self, cpu: &mut Cpu, who: Who) -> Result<(), Fault> {
         if self.descriptor.present() {
             return Ok(());
@@ -74,6 +77,7 @@ impl Entry {
     }
 
     /// Sets the accessed bit, in memory too, and gives the hidden part.
+    #[inline]
     pub fn accessed(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<Segment, Fault> {
         if !self.descriptor.has(attr::ACCESSED) {
             self.set_type(cpu, sys, u64::from(attr::ACCESSED), 0)?;
@@ -97,6 +101,7 @@ impl Entry {
 }
 
 /// The fault for a null selector: its error code is 0, or EXT.
+#[cold]
 pub(in crate::ops) fn null(cpu: &mut Cpu, selector: Selector, who: Who) -> Fault {
     let cause = Cause::Selector {
         selector,
@@ -110,6 +115,7 @@ pub(in crate::ops) fn null(cpu: &mut Cpu, selector: Selector, who: Who) -> Fault
 }
 
 /// The table that a selector points into; `None` where no LDT is loaded.
+#[inline]
 fn table(cpu: &Cpu, selector: Selector) -> Option<TableReg> {
     if !selector.is_local() {
         return Some(cpu.state.gdtr);
@@ -119,6 +125,7 @@ fn table(cpu: &Cpu, selector: Selector) -> Option<TableReg> {
 }
 
 /// Reads the descriptor of a selector that isn't null, or tells which rule stands against it.
+#[inline]
 fn find(
     cpu: &mut Cpu,
     sys: &mut System,
@@ -134,6 +141,7 @@ fn find(
 }
 
 /// Reads a descriptor; null selectors and those beyond their table are refused.
+#[inline]
 pub(in crate::ops) fn fetch(
     cpu: &mut Cpu,
     sys: &mut System,
