@@ -4,6 +4,7 @@
 
 use crate::boot::{Handoff, Module, detect};
 use crate::{Engine, Machine, MachineConfig, StopReason, Until};
+use std::sync::OnceLock;
 use x86::control::Cr0;
 use x86::segment::{SegReg, Segment, Selector};
 use x86::{Eflags, PhysAddr};
@@ -14,6 +15,9 @@ const RAM: u64 = 1 << 20;
 const ROM: usize = 64 << 10;
 /// Steps an input may run.
 const STEPS: u64 = 3000;
+/// Steps after which the BIOS has started the boot sector.
+const BOOT_STEPS: u64 = 2_000_000;
+const BOOT_SECTOR: u64 = 0x7C00;
 
 /// Takes bytes one field after another; zeroes after the last.
 struct Bytes<'a>(&'a [u8]);
@@ -55,6 +59,38 @@ pub fn code(data: &[u8]) {
     if let StopReason::Diverged(difference) = stop {
         panic!("two ways of running differ: {difference}");
     }
+}
+
+/// Any bytes as a boot sector, and what a loader would have put behind it: the BIOS is up.
+pub fn image(data: &[u8]) {
+    static BOOTED: OnceLock<Vec<u8>> = OnceLock::new();
+    let booted = BOOTED.get_or_init(|| {
+        let mut machine = with_diskette();
+        let stop = machine.advance(Until::step(BOOT_STEPS));
+        assert_eq!(machine.cpu().state.rip, BOOT_SECTOR, "the diskette isn't booted: {stop:?}");
+        machine.save()
+    });
+    let mut machine = with_diskette();
+    machine.restore(booted).expect("a snapshot of an equal machine");
+    machine.system_mut().mem.write_phys(PhysAddr(BOOT_SECTOR), data);
+    machine.changed();
+    let until = Until::step(BOOT_STEPS + 10 * STEPS).and_ns(10_000_000_000);
+    for _ in 0..64 {
+        if machine.advance(until) != StopReason::EventsFull {
+            break;
+        }
+        drop(machine.take_events());
+    }
+}
+
+/// Our BIOS, and a diskette whose boot sector waits for ever.
+fn with_diskette() -> Machine {
+    let mut sector = vec![0; 512];
+    sector[..2].copy_from_slice(&[0xEB, 0xFE]);
+    sector[510..].copy_from_slice(&[0x55, 0xAA]);
+    let mut config = MachineConfig { memory_bytes: RAM, ..MachineConfig::default() };
+    config.add_image(sector.into()).expect("a boot sector");
+    Machine::new(config).expect("a machine of this shape can be built")
 }
 
 /// A processor in any consistent state, with tables and code made of any bytes.

@@ -13,6 +13,11 @@ proptest! {
     }
 
     #[test]
+    fn any_image_boots_or_is_refused(input in vec(any::<u8>(), 0..4000)) {
+        fuzz::image(&input);
+    }
+
+    #[test]
     fn both_ways_of_running_any_code_agree(input in vec(any::<u8>(), 0..400)) {
         fuzz::code(&input);
     }
