@@ -41,6 +41,7 @@ main:
 
 direct_jumps:
     far_jump_cs MODE_RING0, C0, "JMP to code of the same ring", "ok cs=0008"
+    desc    0, 0, 0xFFFFF, A_XR, F_32 + F_PAGES     # entry 0 is never looked at
     far_jump MODE_RING0, 0, "JMP to a null selector: #GP(0)", "#GP(0000)"
     far_jump MODE_RING3, 3, "JMP to a null selector with RPL 3: #GP(0)", "#GP(0000)"
     far_jump MODE_RING0, 0x200, "JMP beyond the GDT limit: #GP(selector)", "#GP(0200)"

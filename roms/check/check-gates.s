@@ -280,7 +280,9 @@ gate_checks:
 
 # ---- the handler's code segment ----
 handler_segment_checks:
+    # Whatever lies in entry 0 of the GDT is never looked at; here it is good code.
     idt_gate 0x31, 0, landing, A_INT32
+    desc    0, 0, 0xFFFFF, A_XR, F_32 + F_PAGES
     try     "gate selector null: #GP(0)", "#GP(0000)", "2A INT n, 3A 6.15"
       int   0x31
     endtry
@@ -291,6 +293,24 @@ handler_segment_checks:
     idt_gate 0x31, 0x200, landing, A_INT32
     try     "gate selector beyond the GDT limit: #GP(selector)", "#GP(0200)", "2A INT n"
       int   0x31
+    endtry
+    idt_gate 0x31, T1, landing, A_INT32
+    desc    T1, 0, 0xFFFFF, A_XR, F_32 + F_PAGES
+    mov     word ptr [short_idtr], T1 + 6
+    mov     dword ptr [short_idtr + 2], offset gdt
+    lgdt    [short_idtr]
+    try     "gate selector of code that the GDT limit cuts in half: #GP(selector)", "#GP(0088)", "2A INT n, 3A 3.5.1"
+      int   0x31
+    endtry
+    idt_gate 0x31, T1, landing, A_INT32
+    desc    T1, 0, 0xFFFFF, A_XR, F_32 + F_PAGES
+    mov     word ptr [short_idtr], T1 + 7
+    mov     dword ptr [short_idtr + 2], offset gdt
+    lgdt    [short_idtr]
+    try     "gate selector of the last entry within the GDT limit: taken", "ok cs=0088", "3A 3.5.1"
+      int   0x31
+    after
+      show16 "cs", [saw_cs]
     endtry
     idt_gate 0x31, 0x44, landing, A_INT32
     try     "gate selector beyond the LDT limit: #GP(selector with TI)", "#GP(0044)", "2A INT n, 3A 6.13"

@@ -67,6 +67,7 @@ same_ring:
     ret
 
 same_ring_faults:
+    desc    0, 0, 0xFFFFF, A_XR, F_32 + F_PAGES     # entry 0 is never looked at
     iret_to 0, "IRETD to a null selector: #GP(0)", "#GP(0000)"
     iret_to 0x200, "IRETD beyond the GDT limit: #GP(selector)", "#GP(0200)"
     iret_to D0, "IRETD to data: #GP(selector)", "#GP(0010)"

@@ -113,7 +113,9 @@ load_data:
     ret
 
 load_stack:
+    desc    0, 0, 0xFFFFF, A_RW, F_32 + F_PAGES     # entry 0 is never looked at
     load    MODE_RING0, ss, 0, "SS, null: #GP(0)", "#GP(0000)", "2A MOV"
+    desc    0, 0, 0xFFFFF, A_RW + DPL3, F_32 + F_PAGES
     load    MODE_RING3, ss, 3, "SS, null with RPL 3: #GP(0)", "#GP(0000)", "2A MOV"
     load    MODE_RING0, ss, 0x200, "SS, beyond the GDT limit: #GP(selector)", "#GP(0200)"
     load    MODE_RING0, ss, D0 + 3, "SS, RPL unlike CPL: #GP(selector)", "#GP(0010)", "3A 5.7"
