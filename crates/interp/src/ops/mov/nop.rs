@@ -1,4 +1,5 @@
-//! Instructions that do nothing: NOP, PAUSE, the hints, and the opcodes reserved as NOPs.
+//! Instructions that do nothing: NOP, PAUSE, the hints, and the opcodes reserved as NOPs (RDSSP
+//! among them: there are no shadow stacks).
 //! Their memory operands aren't accessed. (SDM 2, NOP, PAUSE, PREFETCHh.)
 
 use crate::cpu::{Cpu, Handler};
@@ -16,6 +17,7 @@ pub(super) fn handler(insn: &Insn) -> Option<Handler> {
         | Code::Nop_rm32
         | Code::Endbr32
         | Code::Endbr64
+        | Code::Rdsspd_r32
         | Code::Prefetch_m8
         | Code::Prefetchw_m8
         | Code::Prefetchwt1_m8
@@ -55,4 +57,29 @@ pub(super) fn handler(insn: &Insn) -> Option<Handler> {
 
 fn nop(_: &mut Cpu, _: &mut System, _: &Insn) -> Result<(), Fault> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    /// 0F 18 to 0F 1F with any ModRM and any prefix do nothing from the P6 on (SDM 2 NOP, and
+    /// appendix A.3, "reserved NOP"); only LOCK is #UD.
+    #[test]
+    fn all_reserved_nops_do_nothing_with_any_operand() {
+        let mut wrong = String::new();
+        for prefix in [None, Some(0x66), Some(0xF2), Some(0xF3), Some(0x67)] {
+            for (opcode, modrm) in (0x18..=0x1F).flat_map(|op| (0..=255).map(move |m| (op, m))) {
+                let bytes: Vec<u8> =
+                    prefix.into_iter().chain([0x0F, opcode, modrm, 0, 0, 0, 0, 0]).collect();
+                let found = decode::decode(&bytes, true).map(|insn| insn.code);
+                let is_nop = decode::decode(&bytes, true).is_ok_and(|i| handler(&i).is_some());
+                if !is_nop {
+                    let _ = writeln!(wrong, "{bytes:02X?}: {found:?}");
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong}");
+    }
 }
