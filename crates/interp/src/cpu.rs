@@ -211,10 +211,9 @@ impl Cpu {
         fault
     }
 
-    /// #UD for this instruction.
+    /// #UD for this instruction. The engine adds its bytes to the evidence.
     #[cold]
-    pub fn undefined(&mut self, insn: &Insn, why: OpcodeCheck) -> Fault {
-        let _ = insn;
+    pub fn undefined(&mut self, _: &Insn, why: OpcodeCheck) -> Fault {
         self.raise(Fault::ud(), Cause::Opcode { bytes: [0; 8], why })
     }
 
@@ -244,13 +243,21 @@ impl Cpu {
         }
     }
 
+    /// Notes an event whose place has this instruction's CS but the next one's EIP. It ends the
+    /// block, so that the engine puts the EIP right.
+    #[cold]
+    pub(crate) fn emit_unplaced(&mut self, event: Event) {
+        self.events.push_unplaced(self.steps, event);
+        self.attention = true;
+    }
+
     /// The one point that every privileged or sensitive instruction passes.
     #[inline]
     pub fn intercept(&mut self, kind: Intercept) {
         self.callouts[kind as usize] += 1;
         if self.events.wants(Wanted::CALLOUTS) {
             let at = self.state.place();
-            self.emit(Event::Callout { kind, at });
+            self.emit_unplaced(Event::Callout { kind, at });
         }
     }
 

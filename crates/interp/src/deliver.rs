@@ -7,7 +7,7 @@ use bus::System;
 use x86::event::{Source, Wanted};
 use x86::fault::{Class, Nesting, nest};
 use x86::state::Activity;
-use x86::{Cause, Eflags, Event, Fault, Vector};
+use x86::{Cause, Eflags, Event, Fault, LinAddr, Vector};
 
 impl Cpu {
     /// A fault of the instruction at `ip`: puts RIP back, and delivers it.
@@ -21,10 +21,29 @@ impl Cpu {
         // All fault-class exceptions but an instruction breakpoint itself push RF set, so that
         // the instruction can be restarted past its breakpoint (SDM 3B 17.3.1.1).
         let breakpoint = matches!(self.cause, Cause::Debug { dr6 } if dr6 & 0xF != 0);
+        let rf = self.state.flag(Eflags::RF);
         if fault.vector != Vector::Debug || !breakpoint {
             self.state.set_flag(Eflags::RF, true);
         }
+        if fault.vector == Vector::InvalidOpcode {
+            self.show_opcode(sys);
+        }
         self.deliver_fault(sys, fault, Class::Benign, None);
+        if self.state.activity == Activity::Shutdown {
+            // RF was for the image that is pushed; none was.
+            self.state.set_flag(Eflags::RF, rf);
+        }
+    }
+
+    /// Puts the bytes at CS:EIP into the evidence of an instruction that its own handler found
+    /// undefined: it doesn't see them.
+    fn show_opcode(&mut self, sys: &System) {
+        let Cause::Opcode { mut bytes, why } = self.cause else { return };
+        if bytes != [0; 8] {
+            return;
+        }
+        self.peek(sys, LinAddr(self.code_linear(0)), &mut bytes);
+        self.cause = Cause::Opcode { bytes, why };
     }
 
     /// Delivers a fault that was raised during something of class `during`.

@@ -3,6 +3,9 @@
 //!
 //! Order of what is looked at between two instructions: SDM 3A 6.9, table 6-2.
 
+#[cfg(test)]
+mod tests;
+
 use crate::cache::{Cache, place_key};
 use crate::cpu::Cpu;
 use bus::System;
@@ -191,10 +194,12 @@ impl Interp {
             cpu.state.rip = next;
             cpu.steps = steps + done;
             if let Err(fault) = (op.run)(cpu, sys, &op.insn) {
+                cpu.events.place(ip as u32);
                 cpu.fail(sys, fault, ip);
                 return false;
             }
             if cpu.attention {
+                cpu.events.place(ip as u32);
                 cpu.steps += 1;
                 return false;
             }

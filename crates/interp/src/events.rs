@@ -9,6 +9,8 @@ pub struct Events {
     /// Which events are made at all.
     pub wanted: Wanted,
     buffer: Vec<Record>,
+    /// Where events begin whose place still has the EIP behind their instruction.
+    unplaced: Option<usize>,
 }
 
 /// The engine stops for the machine to drain the buffer at this many.
@@ -18,7 +20,7 @@ const MAX: usize = 2 * FULL;
 
 impl Default for Events {
     fn default() -> Self {
-        Self { wanted: Wanted::CROSSINGS | Wanted::FAULTS, buffer: Vec::new() }
+        Self { wanted: Wanted::CROSSINGS | Wanted::FAULTS, buffer: Vec::new(), unplaced: None }
     }
 }
 
@@ -37,6 +39,30 @@ impl Events {
         }
     }
 
+    /// Adds an event of an instruction that doesn't know where it stands; the engine does, and
+    /// calls [`Events::place`] behind it.
+    pub fn push_unplaced(&mut self, step: u64, event: Event) {
+        self.unplaced.get_or_insert(self.buffer.len());
+        self.push(step, event);
+    }
+
+    /// The instruction whose events wait for their place stands at `eip`.
+    #[inline(always)]
+    pub fn place(&mut self, eip: u32) {
+        if let Some(first) = self.unplaced.take() {
+            self.place_from(first, eip);
+        }
+    }
+
+    #[cold]
+    fn place_from(&mut self, first: usize, eip: u32) {
+        for record in self.buffer.iter_mut().skip(first) {
+            if let Event::Io { at, .. } | Event::Callout { at, .. } = &mut record.event {
+                at.eip = eip;
+            }
+        }
+    }
+
     /// The engine should stop and let the machine drain it.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -45,6 +71,7 @@ impl Events {
 
     /// Takes everything.
     pub fn take(&mut self) -> Vec<Record> {
+        self.unplaced = None;
         std::mem::take(&mut self.buffer)
     }
 }

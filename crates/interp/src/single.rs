@@ -27,7 +27,9 @@ impl Cpu {
     /// Carries out one instruction (or one iteration of a REP), or delivers its fault.
     pub(crate) fn single(&mut self, sys: &mut System) {
         let ip = self.state.rip;
-        if let Err(fault) = self.single_inner(sys, ip) {
+        let done = self.single_inner(sys, ip);
+        self.events.place(ip as u32);
+        if let Err(fault) = done {
             self.state.shadow = Shadow::None;
             self.fail(sys, fault, ip);
         }
@@ -76,7 +78,7 @@ impl Cpu {
             || self.steps >= self.budget_end
     }
 
-    fn code_linear(&self, ahead: u32) -> u64 {
+    pub(crate) fn code_linear(&self, ahead: u32) -> u64 {
         let base = self.state.segment(SegReg::Cs).base as u32;
         u64::from(base.wrapping_add(self.state.eip()).wrapping_add(ahead))
     }

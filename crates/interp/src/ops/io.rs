@@ -145,7 +145,7 @@ impl Cpu {
     fn port_touched(&mut self, port: u16, size: u8, write: bool, value: u32) {
         if self.events.wants(Wanted::IO) {
             let at = self.state.place();
-            self.emit(Event::Io { port, size, write, value, at });
+            self.emit_unplaced(Event::Io { port, size, write, value, at });
         }
         if self.state.cr4 & Cr4::DE.bits() == 0 || self.state.dr[7] & 0xFF == 0 {
             return;
