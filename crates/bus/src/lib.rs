@@ -16,5 +16,5 @@ pub mod system;
 pub use bus::{Bus, BusError, Handle};
 pub use clock::Clock;
 pub use device::{Device, InterruptController, Io, StateError};
-pub use line::{IrqLine, Request, Signals, Timer};
+pub use line::{IrqLine, NmiGate, Request, Signals, Timer};
 pub use system::System;

@@ -37,6 +37,7 @@ pub struct Signals {
     ignne: AtomicBool,
     /// 1 + the line that FERR# raises; 0 where it isn't wired.
     ferr_line: AtomicU32,
+    nmi_off: AtomicBool,
 }
 
 impl Signals {
@@ -171,10 +172,19 @@ impl Signals {
         self.ignne.load(Ordering::Relaxed)
     }
 
-    /// Raises NMI.
+    /// Raises NMI, unless the board keeps it from the processor at this moment.
     pub fn raise_nmi(&self) {
+        if self.nmi_off.load(Ordering::Relaxed) {
+            return;
+        }
         self.nmi.store(true, Ordering::Relaxed);
         self.attend();
+    }
+
+    /// Keeps NMI from the processor, or lets it through again (port 70h, bit 7). One that was
+    /// raised before has reached the processor.
+    pub fn keep_nmi_off(&self, off: bool) {
+        self.nmi_off.store(off, Ordering::Relaxed);
     }
 
     /// Takes a raised NMI.
@@ -190,6 +200,25 @@ fn take(mark: &AtomicBool) -> bool {
         mark.store(false, Ordering::Relaxed);
     }
     is_set
+}
+
+/// The gate between NMI and the processor, as handed to a device.
+#[derive(Clone, Debug)]
+pub struct NmiGate {
+    signals: Arc<Signals>,
+}
+
+impl NmiGate {
+    /// The gate of these signals.
+    #[must_use]
+    pub fn new(signals: &Arc<Signals>) -> Self {
+        Self { signals: Arc::clone(signals) }
+    }
+
+    /// Closes or opens it.
+    pub fn close(&self, closed: bool) {
+        self.signals.keep_nmi_off(closed);
+    }
 }
 
 /// One input of the interrupt controllers, as handed to a device.

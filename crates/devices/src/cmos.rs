@@ -6,11 +6,13 @@
 
 use crate::calendar::Civil;
 use crate::wire;
-use bus::{Device, Io, IrqLine, StateError, Timer};
+use bus::{Device, Io, IrqLine, NmiGate, StateError, Timer};
 use serde::{Deserialize, Serialize};
 
 /// Index; bit 7 masks NMI.
 pub const INDEX: u16 = 0x70;
+/// Bit 7 of the index.
+const NMI_OFF: u8 = 0x80;
 /// Data.
 pub const DATA: u16 = 0x71;
 
@@ -104,6 +106,7 @@ fn to_bcd(value: u8) -> u8 {
 pub struct Cmos {
     state: State,
     irq: IrqLine,
+    nmi: NmiGate,
     timer: Timer,
 }
 
@@ -329,7 +332,7 @@ impl Cmos {
 
     /// A clock and memory that describe the machine of `config`, driving `irq` (IRQ 8).
     #[must_use]
-    pub fn new(config: &CmosConfig, irq: IrqLine, timer: Timer) -> Self {
+    pub fn new(config: &CmosConfig, irq: IrqLine, nmi: NmiGate, timer: Timer) -> Self {
         let mut state =
             State { index: 0, bytes: vec![0; BYTES], updated_ns: 0, periodic_ns: 0, due_ns: None };
         state.set(REG_A, 0x26);
@@ -341,7 +344,7 @@ impl Cmos {
         let [low, high] = sum.to_le_bytes();
         state.set(0x2E, high);
         state.set(0x2F, low);
-        Self { state, irq, timer }
+        Self { state, irq, nmi, timer }
     }
 
     /// A byte of the memory, as the board or a report wants it.
@@ -355,14 +358,9 @@ impl Cmos {
         self.state.set(index & 0x7F, value);
     }
 
-    /// True where bit 7 of port 70h keeps NMI away.
-    #[must_use]
-    pub fn masks_nmi(&self) -> bool {
-        self.state.index & 0x80 != 0
-    }
-
     fn settle(&mut self, now_ns: u64) {
         self.irq.set(self.state.get(REG_C) & C_IRQF != 0);
+        self.nmi.close(self.state.index & NMI_OFF != 0);
         let due = self.state.next_deadline(now_ns);
         self.state.due_ns = due;
         if self.timer.due_ns() != due {
@@ -460,6 +458,7 @@ impl Device for Cmos {
         wire::require(self.name(), sane, "not its memory")?;
         self.state = state;
         self.irq.set(self.state.get(REG_C) & C_IRQF != 0);
+        self.nmi.close(self.state.index & NMI_OFF != 0);
         self.timer.set(self.state.due_ns);
         Ok(())
     }
@@ -470,9 +469,11 @@ mod tests {
     use super::*;
     use bus::Signals;
     use mem::Memory;
+    use std::sync::Arc;
 
     struct Rig {
         cmos: Cmos,
+        signals: Arc<Signals>,
         mem: Memory,
         now_ns: u64,
     }
@@ -480,8 +481,9 @@ mod tests {
     impl Rig {
         fn new(config: &CmosConfig) -> Self {
             let signals = Signals::new();
-            let cmos = Cmos::new(config, IrqLine::new(&signals, 8), Timer::new(&signals));
-            Self { cmos, mem: Memory::flat(4096).unwrap(), now_ns: 0 }
+            let (irq, nmi) = (IrqLine::new(&signals, 8), NmiGate::new(&signals));
+            let cmos = Cmos::new(config, irq, nmi, Timer::new(&signals));
+            Self { cmos, signals, mem: Memory::flat(4096).unwrap(), now_ns: 0 }
         }
 
         fn read(&mut self, index: u8) -> u8 {
@@ -494,6 +496,12 @@ mod tests {
             let mut io = Io { cpu: 0, now_ns: self.now_ns, size: 1, memory: &mut self.mem };
             self.cmos.write(u64::from(INDEX), u32::from(index), &mut io);
             self.cmos.write(u64::from(DATA), u32::from(value), &mut io);
+        }
+
+        /// Presses the NMI button; true where it reaches the processor.
+        fn nmi(&mut self) -> bool {
+            self.signals.raise_nmi();
+            self.signals.take_nmi()
         }
 
         fn tick(&mut self) {
@@ -590,5 +598,27 @@ mod tests {
         let seen = [0x15, 0x16, 0x17, 0x18, 0x34, 0x35, 0x10, 0x12, 0x14, 0x19, 0x23];
         let seen = seen.map(|i| r.read(i));
         assert_eq!(seen, [0x80, 0x02, 0x00, 0xFC, 0x00, 0x07, 0x42, 0xF0, 0x47, 47, 17]);
+    }
+
+    #[test]
+    fn bit_7_of_the_index_keeps_nmi_off_from_that_very_write() {
+        let mut rig = Rig::new(&CmosConfig::default());
+        assert!(rig.nmi());
+        rig.read(0x80 | REG_D);
+        assert!(!rig.nmi());
+        rig.read(REG_D);
+        assert!(rig.nmi(), "one that came meanwhile is lost, the next one isn't");
+    }
+
+    #[test]
+    fn the_nmi_gate_comes_back_from_saved_state_and_opens_at_reset() {
+        let mut rig = Rig::new(&CmosConfig::default());
+        rig.read(0x80 | REG_D);
+        let saved = rig.cmos.save();
+        let mut other = Rig::new(&CmosConfig::default());
+        other.cmos.restore(&saved).unwrap();
+        assert!(!other.nmi());
+        other.cmos.reset();
+        assert!(other.nmi());
     }
 }

@@ -1,7 +1,7 @@
 //! Random port traffic against the whole board: nothing panics, and a twin that is restored
 //! at a random moment goes on exactly as the original does.
 
-use bus::{Bus, IrqLine, Signals, Timer};
+use bus::{Bus, IrqLine, NmiGate, Signals, Timer};
 use devices::vga::VIDEO_BYTES;
 use devices::*;
 use mem::{Kind, Memory, Region, Target};
@@ -50,7 +50,8 @@ impl Board {
         bus.add_timed(Pit::new(line(0), t.clone()), Pit::PORTS, t).unwrap();
         let t = timer();
         let config = CmosConfig::default();
-        bus.add_timed(Cmos::new(&config, line(8), t.clone()), Cmos::PORTS, t).unwrap();
+        let cmos = Cmos::new(&config, line(8), NmiGate::new(&signals), t.clone());
+        bus.add_timed(cmos, Cmos::PORTS, t).unwrap();
         let t = timer();
         let ps2 = Ps2::new(&signals, [line(1), line(12)], t.clone());
         let ps2 = bus.add_timed(ps2, Ps2::PORTS, t).unwrap();

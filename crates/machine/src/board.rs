@@ -15,7 +15,7 @@ use crate::boot::handoff;
 use crate::config::{BootDevice, MachineConfig};
 use crate::error::MachineError;
 use crate::media::{Medium, Shared};
-use bus::{Bus, Handle, IrqLine, Signals, System, Timer};
+use bus::{Bus, Handle, IrqLine, NmiGate, Signals, System, Timer};
 use devices::fdc::Geometry;
 use devices::ide::default_geometry;
 use devices::storage::{Overlay, Storage};
@@ -224,12 +224,6 @@ impl Board {
         self.sys.bus.with(self.chips.ps2, |ps2| ps2.mouse(motion));
     }
 
-    /// True where the guest keeps NMI from the processor (port 70h, bit 7).
-    #[must_use]
-    pub fn masks_nmi(&self) -> bool {
-        self.sys.bus.get(self.chips.cmos).masks_nmi()
-    }
-
     /// True while typed keys wait to be read by the guest.
     #[must_use]
     pub fn keyboard_is_busy(&self) -> bool {
@@ -334,7 +328,8 @@ fn wire_chips(
     let ps2 = Ps2::new(&signals, [irq(1), irq(12)], t.clone());
     let ps2 = bus.add_timed(ps2, Ps2::PORTS, t)?;
     let t = timer();
-    let mut cmos = Cmos::new(&cmos_config(config, &media), irq(8), t.clone());
+    let nmi = NmiGate::new(&signals);
+    let mut cmos = Cmos::new(&cmos_config(config, &media), irq(8), nmi, t.clone());
     cmos.set_byte(CMOS_BOOT_ORDER, boot_order(config));
     let cmos = bus.add_timed(cmos, Cmos::PORTS, t)?;
     let t = timer();

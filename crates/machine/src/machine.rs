@@ -358,11 +358,9 @@ impl Machine {
     /// Serves what devices asked for.
     fn serve_requests(&mut self) -> Option<StopReason> {
         let signals = self.board.sys.bus.signals();
-        // Bit 7 of port 70h keeps NMI from the processor.
-        if signals.take_nmi() && !self.board.masks_nmi() {
+        if signals.take_nmi() {
             self.cpu.state.nmi_pending = true;
         }
-        let signals = self.board.sys.bus.signals();
         let requests = signals.take_requests();
         if requests == 0 {
             return None;
