@@ -94,12 +94,13 @@ const ENDING_RULES: &[SceneRule] = &[
     plain_panic,
 ];
 
-/// Explains how a run ended. `None` where there is nothing to explain: it was stopped from
-/// outside and nothing looks wrong.
+/// Explains how a run ended. `None` where there is nothing to explain: it ended well, or it was
+/// stopped from outside and nothing looks wrong.
 #[must_use]
 pub fn explain(scene: &Scene<'_>) -> Option<Explanation> {
     match scene.ending {
         Ending::Shutdown => Some(shutdown(scene)),
+        Ending::Well => None,
         _ => ended(scene),
     }
 }

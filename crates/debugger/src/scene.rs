@@ -35,6 +35,8 @@ pub enum Ending {
     LongMode,
     /// Stopped from outside: a limit, a time, the user.
     Stopped,
+    /// As it was meant to: the guest switched itself off, or showed what was waited for.
+    Well,
 }
 
 /// The pair of 8259A interrupt controllers, master first.

@@ -29,9 +29,7 @@ pub fn conclude(args: &RunArgs, mut session: Session<'_>, end: End) -> Result<Ex
     if let Some(text) = &message {
         output::say(&format!("cloister: {text}"));
     }
-    if is_worth_explaining(&end) {
-        explain_to_person(&scene);
-    }
+    explain_to_person(&scene);
     if matches!(end, End::Interrupted) {
         output::say(&format!("\nregisters:\n{}", registers::text(scene.state).join("\n")));
     }
@@ -158,20 +156,13 @@ fn ending(end: &End) -> Ending {
         }
         End::Machine(StopReason::Hang(HangKind::LoopWithoutInterrupts { .. })) => Ending::Spinning,
         End::Machine(StopReason::LongMode64) => Ending::LongMode,
+        End::Machine(
+            StopReason::PoweredOff | StopReason::DebugExit(_) | StopReason::Diverged(_),
+        )
+        | End::Expected
+        | End::PipeClosed => Ending::Well,
         _ => Ending::Stopped,
     }
-}
-
-/// A run that ended well needs no explanation.
-fn is_worth_explaining(end: &End) -> bool {
-    !matches!(
-        end,
-        End::Expected
-            | End::PipeClosed
-            | End::Machine(
-                StopReason::PoweredOff | StopReason::DebugExit(_) | StopReason::Diverged(_)
-            )
-    )
 }
 
 fn write_dump(machine: &Machine, dump: &Dump) -> Result<(), Failure> {

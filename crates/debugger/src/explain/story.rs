@@ -92,5 +92,6 @@ fn last(scene: &Scene<'_>) -> String {
             format!("After {} steps the guest turned on long mode at {at}.", scene.steps)
         }
         Ending::Stopped => format!("The run was stopped after {} steps at {at}.", scene.steps),
+        Ending::Well => format!("The run ended well after {} steps at {at}.", scene.steps),
     }
 }

@@ -295,6 +295,9 @@ fn row_9_a_keyboard_handler_without_an_eoi() {
         e.finding.headline,
         "IRQ 1 in service since step 500; the handler returned without an EOI"
     );
+    // A guest that switched itself off isn't told so.
+    g.ending = Ending::Well;
+    assert_eq!(explain(&g.scene()), None);
 }
 
 #[test]
