@@ -5,6 +5,7 @@ use crate::{bench, quantity, status};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use x86::event::Wanted;
+use x86::model::Name;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,6 +37,8 @@ pub enum Verb {
     /// Run a guest: a boot sector, a floppy or disk image, a kernel
     #[command(after_help = RUN_EXAMPLES, after_long_help = run_long_help())]
     Run(Box<RunArgs>),
+    /// List the processor models, and what each has
+    Cpus,
     /// Measure how fast guests run
     Bench(bench::Args),
 }
@@ -245,6 +248,9 @@ pub struct RunArgs {
     /// Guest RAM
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = quantity::size_bytes, help_heading = "The machine")]
     pub memory: u64,
+    /// The processor: 386, 486, pentium, p2, p3, p4, cloister or max (see `cloister cpus`)
+    #[arg(long, value_name = "MODEL", default_value_t, help_heading = "The machine")]
+    pub cpu: Name,
     /// The engine
     #[arg(long, value_enum, default_value = "interp", help_heading = "The machine")]
     pub engine: Engine,

@@ -4,6 +4,7 @@
 
 mod args;
 mod bench;
+mod cpus;
 mod drive;
 mod failure;
 mod input;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         None | Some(Verb::Tour) => tour::run(),
         Some(Verb::Run(args)) => run::run(&args),
+        Some(Verb::Cpus) => cpus::run(),
         Some(Verb::Bench(args)) => {
             bench::run(&args).map(|()| Status::Success.code()).map_err(|error| not_measured(&error))
         }

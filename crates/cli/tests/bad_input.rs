@@ -40,6 +40,12 @@ fn an_image_that_isnt_there() {
 }
 
 #[test]
+fn a_processor_that_there_is_not() {
+    let output = run(["run", "--cpu", "286", "x.img"]);
+    complains(&output, USAGE, &["no processor model \"286\"", "386, 486, pentium"]);
+}
+
+#[test]
 fn an_empty_image() {
     let scratch = Scratch::new();
     let image = scratch.file("empty.img", &[]);

@@ -40,6 +40,20 @@ fn with_power_off(code: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
+fn a_386_has_no_cpuid_and_cpus_lists_it() {
+    let listed = stdout(&run(["cpus"]));
+    assert!(listed.contains("\n386 ") && listed.contains("\ncloister*"), "{listed}");
+    // Vector 6 to 7C14h; cpuid; mov al, 1; out 0F4h, al; at 7C14h: mov al, 2; out 0F4h, al.
+    let vector = [0xC7, 0x06, 0x18, 0, 0x14, 0x7C, 0xC7, 0x06, 0x1A, 0, 0, 0, 0x0F, 0xA2];
+    let code = [&vector[..], &debug_exit(1), &[0x90], &debug_exit(2)].concat();
+    let scratch = Scratch::new();
+    let image = scratch.boot_sector("cpuid.img", &code);
+    let ends = |model| run(["run", "--cpu", model, text(&image)]).status.code();
+    assert_eq!((ends("386"), ends("486")), (Some(5), Some(5)));
+    assert_eq!((ends("pentium"), ends("cloister")), (Some(3), Some(3)));
+}
+
+#[test]
 fn a_guest_that_powers_off_succeeds_and_its_words_are_on_stdout() {
     let scratch = Scratch::new();
     let image = scratch.boot_sector("hello.img", &with_power_off(say("hello\n")));

@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 mod insn;
+mod needs;
 mod text;
 
 pub use iced_x86::Code;
 pub use insn::{Insn, MAX_LEN, NONE, Undecodable, decode, is_escape, is_x87};
+pub use needs::needs;
 pub use text::disassemble;

@@ -11,6 +11,7 @@ use decode::Insn;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use x86::Features;
 
 /// An instruction and what carries it out.
 #[derive(Clone, Copy)]
@@ -178,7 +179,7 @@ impl Cache {
             self.clear(sys);
         }
         let (offset, first) = (place >> 1, self.ops.len());
-        let len = self.decode(sys, offset, place & 1 != 0);
+        let len = self.decode(sys, offset, place & 1 != 0, cpu.state.model.features);
         let count = self.ops.len() - first;
         if count == 0 {
             return None;
@@ -199,7 +200,7 @@ impl Cache {
     }
 
     /// Decodes what lies at an arena offset, to the end of the block or page; returns its bytes.
-    fn decode(&mut self, sys: &System, offset: u64, bits32: bool) -> u64 {
+    fn decode(&mut self, sys: &System, offset: u64, bits32: bool, features: Features) -> u64 {
         let mut bytes = [0; MAX_OPS * decode::MAX_LEN];
         let room = 0x1000 - (offset & 0xFFF) as usize;
         let count = bytes.len().min(room);
@@ -211,7 +212,7 @@ impl Cache {
                 break;
             };
             len += usize::from(insn.len);
-            self.ops.push(Op { run: ops::lookup(&insn), insn });
+            self.ops.push(Op { run: ops::lookup(&insn, features), insn });
             if insn.has(Insn::ENDS_BLOCK) {
                 break;
             }

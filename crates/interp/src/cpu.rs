@@ -8,7 +8,7 @@ use x86::cause::OpcodeCheck;
 use x86::event::{Frame, Place, Wanted};
 use x86::state::gpr;
 use x86::{
-    Cause, Cr0, Cr4, Efer, Eflags, Event, Fault, Intercept, LinAddr, SegReg, Segment, State,
+    Cause, Cr0, Cr4, Efer, Eflags, Event, Fault, Intercept, LinAddr, Model, SegReg, Segment, State,
 };
 use x86::{Vector, Width};
 
@@ -74,11 +74,17 @@ impl Default for Cpu {
 }
 
 impl Cpu {
-    /// A processor after RESET.
+    /// A processor of the default model after RESET.
     #[must_use]
     pub fn new() -> Self {
+        Self::of(Model::default())
+    }
+
+    /// A processor after RESET.
+    #[must_use]
+    pub fn of(model: Model) -> Self {
         let mut cpu = Self {
-            state: State::reset(),
+            state: State::reset_of(model),
             mmu: Mmu::default(),
             steps: 0,
             budget_end: 0,
@@ -99,9 +105,9 @@ impl Cpu {
         cpu
     }
 
-    /// RESET: the state starts afresh, time goes on.
+    /// RESET: the state starts afresh on the same model, time goes on.
     pub fn reset(&mut self) {
-        self.state = State::reset();
+        self.state = State::reset_of(self.state.model);
         self.mmu.flush_all();
         self.cause = Cause::None;
         self.chain.clear();

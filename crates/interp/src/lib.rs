@@ -16,6 +16,8 @@ mod engine;
 mod events;
 #[allow(unsafe_code)]
 pub mod host_fpu;
+#[allow(unsafe_code)]
+pub mod host_simd;
 pub mod ops;
 mod single;
 mod wide;

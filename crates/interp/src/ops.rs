@@ -24,13 +24,25 @@ pub mod system;
 pub mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_features;
 
 use crate::cpu::Handler;
 use decode::Insn;
+use x86::Features;
 
-/// What carries out an instruction. Forms that nobody claims are #UD.
+/// What carries out an instruction on a processor with these features. Forms that it doesn't
+/// have, and those that nobody claims, are #UD.
 #[must_use]
-pub fn lookup(insn: &Insn) -> Handler {
+pub fn lookup(insn: &Insn, features: Features) -> Handler {
+    if !features.contains(decode::needs(insn.code)) {
+        return misc::not_here;
+    }
+    claimed(insn).unwrap_or(misc::not_here)
+}
+
+/// What carries out an instruction wherever it exists; `None` where none of our models has it.
+fn claimed(insn: &Insn) -> Option<Handler> {
     const FAMILIES: [fn(&Insn) -> Option<Handler>; 20] = [
         mov::handler,
         arith::handler,
@@ -53,5 +65,5 @@ pub fn lookup(insn: &Insn) -> Handler {
         fpu::handler,
         misc::handler,
     ];
-    FAMILIES.iter().find_map(|f| f(insn)).unwrap_or(misc::not_here)
+    FAMILIES.iter().find_map(|f| f(insn))
 }

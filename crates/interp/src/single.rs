@@ -56,7 +56,7 @@ impl Cpu {
             self.budget_end = self.steps + 1;
         }
         self.state.rip = ip + u64::from(insn.len);
-        let result = ops::lookup(&insn)(self, sys, &insn);
+        let result = ops::lookup(&insn, self.state.model.features)(self, sys, &insn);
         self.budget_end = budget_end;
         result?;
         self.steps += 1;

@@ -5,7 +5,9 @@ use crate::error::MachineError;
 use crate::media::Medium;
 use devices::Civil;
 use std::sync::Arc;
+use x86::Model;
 use x86::event::Wanted;
+use x86::model::Name;
 
 /// Memory comes in this unit, bytes: CMOS counts it so.
 pub const MEMORY_STEP: u64 = 64 << 10;
@@ -75,6 +77,8 @@ pub struct MachineConfig {
     pub boot_order: Vec<BootDevice>,
     /// A kernel to start after the BIOS.
     pub kernel: Option<KernelSource>,
+    /// Which processor it has.
+    pub cpu: Name,
     /// How instructions are run.
     pub engine: Engine,
     /// What a triple fault does.
@@ -97,6 +101,7 @@ impl Default for MachineConfig {
             disks: [None, None, None, None],
             boot_order: Vec::new(),
             kernel: None,
+            cpu: Name::default(),
             engine: Engine::default(),
             on_shutdown: OnShutdown::default(),
             ps_per_step: bus::clock::DEFAULT_PS_PER_STEP,
@@ -122,6 +127,12 @@ impl MachineConfig {
     fn add_kernel(&mut self, image: Arc<[u8]>) {
         self.kernel =
             Some(KernelSource { image, command_line: String::new(), modules: Vec::new() });
+    }
+
+    /// The processor, with what `max` takes from the host.
+    #[must_use]
+    pub fn model(&self) -> Model {
+        Model::new(self.cpu, interp::host_simd::features())
     }
 
     /// Checks the size of memory.

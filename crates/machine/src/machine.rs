@@ -63,7 +63,7 @@ impl Machine {
         let handoff = config.handoff()?;
         let (on_shutdown, wanted) = (config.on_shutdown, config.wanted);
         let board = Board::new(config)?;
-        let mut cpu = Cpu::new();
+        let mut cpu = Cpu::of(config.model());
         cpu.events.wanted = wanted;
         let mut machine = Self {
             cpu,

@@ -11,8 +11,8 @@ use bus::{Clock, StateError};
 use mmu::{CAPACITY, Entry};
 use serde::{Deserialize, Serialize};
 use std::os::unix::fs::FileExt;
-use x86::State;
 use x86::addr::PAGE_SIZE;
+use x86::{Model, State};
 
 const MAGIC: &[u8; 8] = b"CLOISNAP";
 const VERSION: u32 = 2;
@@ -227,6 +227,12 @@ impl Machine {
             let found = body.memory_bytes.to_string();
             let here = here.to_string();
             return Err(SnapshotError::Other { what: "the size of RAM", found, here });
+        }
+        let (theirs, ours) = (&body.core.state.model, &self.cpu.state.model);
+        if theirs != ours {
+            let name = |model: &Model| format!("{} ({:x})", model.name, model.features.bits());
+            let (found, here) = (name(theirs), name(ours));
+            return Err(SnapshotError::Other { what: "the processor", found, here });
         }
         if body.rom != self.board.rom_hash() {
             let (found, here) = ("one".to_owned(), "another".to_owned());

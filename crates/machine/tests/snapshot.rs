@@ -51,6 +51,18 @@ fn a_machine_with_another_bios_refuses_it() {
 }
 
 #[test]
+fn a_machine_with_another_processor_refuses_it() {
+    let (_, snapshot) = saved();
+    let mut other =
+        Machine::new(MachineConfig { cpu: x86::model::Name::I486, ..config(MIXED) }).unwrap();
+    let said = other.restore(&snapshot).unwrap_err().to_string();
+    assert!(
+        said.contains("the processor is cloister (") && said.contains("486 (200000001) here"),
+        "{said}"
+    );
+}
+
+#[test]
 fn one_changed_bit_or_missing_byte_is_damage_and_changes_nothing() {
     let (mut m, snapshot) = saved();
     let before = m.state_hash();

@@ -7,6 +7,7 @@ use crate::control::{Cr0, Cr4, Efer};
 use crate::event::{Mode, Place};
 use crate::flags::Eflags;
 use crate::fpu::{Fpu, MXCSR_RESET};
+use crate::model::{Features, Model};
 use crate::segment::{SegReg, Segment, Selector, TableReg, attr, system_type};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,18 @@ pub struct Msrs {
     pub pat: u64,
     /// What WRMSR to the time-stamp counter adds to virtual time.
     pub tsc_offset: u64,
+    /// IA32_MISC_ENABLE.
+    pub misc_enable: u64,
+    /// IA32_MTRR_DEF_TYPE.
+    pub mtrr_default: u64,
+    /// The fixed-range MTRRs in order of their addresses: 64K, two of 16K, eight of 4K.
+    pub mtrr_fixed: [u64; 11],
+    /// The variable-range MTRRs: base and mask by turns.
+    pub mtrr_variable: [u64; 16],
+    /// IA32_MCi_CTL.
+    pub mc_control: [u64; 4],
+    /// IA32_MCG_STATUS.
+    pub mcg_status: u64,
 }
 
 /// What the processor is doing.
@@ -128,12 +141,20 @@ pub struct State {
     pub xmm: [u128; 8],
     /// SSE's control and status.
     pub mxcsr: u32,
+    /// Which processor this is.
+    pub model: Model,
 }
 
 impl State {
-    /// The state after RESET.
+    /// The state after RESET of the default model.
     #[must_use]
     pub fn reset() -> Self {
+        Self::reset_of(Model::default())
+    }
+
+    /// The state after RESET.
+    #[must_use]
+    pub fn reset_of(model: Model) -> Self {
         let mut seg = [Segment::real(0); 6];
         seg[SegReg::Cs as usize].selector = Selector(0xF000);
         seg[SegReg::Cs as usize].base = 0xFFFF_0000;
@@ -144,8 +165,9 @@ impl State {
             selector: Selector(0),
         };
         let mut gpr = [0; 17];
-        // Family 6 in DX, as CPUID says it.
-        gpr[gpr::EDX] = crate::state::SIGNATURE;
+        gpr[gpr::EDX] = u64::from(model.signature());
+        let apic_base = if model.has(Features::P6) { 0xFEE0_0900 } else { 0 };
+        let pat = if model.has(Features::PAT) { 0x0007_0406_0007_0406 } else { 0 };
         Self {
             gpr,
             rip: 0xFFF0,
@@ -156,13 +178,13 @@ impl State {
             tr: system(system_type::TSS32_BUSY),
             gdtr: TableReg { base: 0, limit: 0xFFFF },
             idtr: TableReg { base: 0, limit: 0xFFFF },
-            cr0: Cr0::RESET.bits(),
+            cr0: (Cr0::RESET & model.cr0()).bits(),
             cr2: 0,
             cr3: 0,
             cr4: 0,
             dr: [0, 0, 0, 0, 0, 0, 0xFFFF_0FF0, 0x400],
             pdpte: [0; 4],
-            msr: Msrs { apic_base: 0xFEE0_0900, pat: 0x0007_0406_0007_0406, ..Msrs::default() },
+            msr: Msrs { apic_base, pat, misc_enable: MISC_ENABLE, ..Msrs::default() },
             cpl: 0,
             shadow: Shadow::None,
             activity: Activity::Running,
@@ -173,6 +195,7 @@ impl State {
             fpu: Fpu::reset(),
             xmm: [0; 8],
             mxcsr: MXCSR_RESET,
+            model,
         }
     }
 
@@ -212,7 +235,8 @@ impl State {
     /// Replaces EFLAGS, whole; bits that don't exist are dropped.
     pub fn set_eflags(&mut self, value: u32) {
         self.arith = Arith::from_flags(value);
-        let system = Eflags::from_bits_truncate(value) - Eflags::STATUS;
+        let there = self.model.eflags() - Eflags::STATUS;
+        let system = Eflags::from_bits_truncate(value) & there;
         self.system_flags = system.bits() | Eflags::FIXED;
     }
 
@@ -323,6 +347,6 @@ impl Default for State {
     }
 }
 
-/// Family, model and stepping: CPUID(1).EAX and EDX at reset. A family-6 processor with PAE,
-/// SYSENTER (so stepping and model of a Pentium II or later).
-pub const SIGNATURE: u64 = 0x0000_0673;
+/// IA32_MISC_ENABLE, which nothing here depends on: fast strings; no branch trace store, no
+/// precise event-based sampling (SDM 4 table 2-2).
+pub const MISC_ENABLE: u64 = 1 << 0 | 1 << 11 | 1 << 12;

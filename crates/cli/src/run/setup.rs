@@ -27,6 +27,7 @@ pub fn machine(args: &RunArgs) -> Result<Machine, Failure> {
     let mut config = MachineConfig {
         memory_bytes: args.memory,
         host_memory_bytes: host_memory(),
+        cpu: args.cpu,
         engine: match args.engine {
             Engine::Interp => machine::Engine::Interp,
             Engine::Lockstep => machine::Engine::Lockstep,

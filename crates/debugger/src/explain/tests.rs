@@ -482,7 +482,7 @@ fn the_rendered_text_of_a_triple_fault() {
                  500  ring 0  interrupt 0x21 from the PIC  0008:00007C42 -> 0008:00007D00
 
         registers:
-          EAX 00000000  EBX 00000000  ECX 00000000  EDX 00000673
+          EAX 00000000  EBX 00000000  ECX 00000000  EDX 000006D8
           ESI 00000000  EDI 00000000  EBP 00000000  ESP 00007000
           EIP 00007C42  EFLAGS 00000002 (IOPL=0)  CPL 0
           CS   0008  base 00000000  limit FFFFFFFF  DPL 0  32-bit code segment

@@ -25,7 +25,7 @@ fn deliberate(cpu: &mut Cpu, _: &mut System, insn: &Insn) -> Result<(), Fault> {
     Err(cpu.undefined(insn, OpcodeCheck::Deliberate))
 }
 
-/// #UD for a form that nobody claims.
+/// #UD for a form that this model doesn't have.
 pub fn not_here(cpu: &mut Cpu, _: &mut System, insn: &Insn) -> Result<(), Fault> {
     Err(cpu.undefined(insn, OpcodeCheck::NotOnThisCpu))
 }

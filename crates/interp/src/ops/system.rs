@@ -1,16 +1,14 @@
 //! System instructions (SDM 2 by name; SDM 3A 2.8): descriptor-table registers, HLT, INVLPG,
 //! caches, time stamp, AC under SMAP. Control registers, MSRs and CPUID have files of their own.
 //!
-//! Invariant: what CPUID announces, CR4 accepts and the MSRs hold agree; `cpuid` and `control`
-//! read the same constants.
+//! Invariant: what CPUID announces, CR4 accepts and the MSRs hold agree: all of them follow from
+//! the features of [`x86::Model`].
 
 mod control;
 mod cpuid;
 mod msr;
 #[cfg(test)]
 mod tests;
-
-pub use control::CR4_VALID;
 
 use super::Handler;
 use crate::cpu::Cpu;

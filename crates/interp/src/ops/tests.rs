@@ -33,7 +33,7 @@ impl Machine {
         let insn: Insn = decode::decode(bytes, bits32).expect("an instruction");
         self.cpu.attention = false;
         self.cpu.state.rip = START + u64::from(insn.len);
-        super::lookup(&insn)(&mut self.cpu, &mut self.sys, &insn)
+        super::lookup(&insn, self.cpu.state.model.features)(&mut self.cpu, &mut self.sys, &insn)
     }
 
     fn run16(&mut self, bytes: &[u8]) -> Result<(), Fault> {

@@ -76,7 +76,11 @@ impl Machine {
     fn run(&mut self, bytes: &[u8], bits32: bool) -> Result<(), Fault> {
         let insn = decode::decode(bytes, bits32).expect("an instruction");
         self.cpu.state.rip = 0x100 + u64::from(insn.len);
-        crate::ops::lookup(&insn)(&mut self.cpu, &mut self.sys, &insn)
+        crate::ops::lookup(&insn, self.cpu.state.model.features)(
+            &mut self.cpu,
+            &mut self.sys,
+            &insn,
+        )
     }
 
     /// The last transfer told of.

@@ -14,19 +14,6 @@ use x86::event::Wanted;
 use x86::paging::{PHYS_MASK, PteFlags};
 use x86::{Cause, Cr0, Cr4, Event, Fault, Intercept, PhysAddr};
 
-/// The bits of CR4 that exist here; CPUID announces the same. PCE has no CPUID bit.
-pub const CR4_VALID: Cr4 = Cr4::VME
-    .union(Cr4::PVI)
-    .union(Cr4::TSD)
-    .union(Cr4::DE)
-    .union(Cr4::PSE)
-    .union(Cr4::PAE)
-    .union(Cr4::PGE)
-    .union(Cr4::PCE)
-    .union(Cr4::UMIP)
-    .union(Cr4::SMEP)
-    .union(Cr4::SMAP);
-
 /// Bits of CR0 and CR4 whose change loads the PDPTE registers (SDM 3A 4.4.1).
 const CR0_LOADS_PDPTES: Cr0 = Cr0::CD.union(Cr0::NW).union(Cr0::PG);
 const CR4_LOADS_PDPTES: Cr4 = Cr4::PAE.union(Cr4::PGE).union(Cr4::PSE).union(Cr4::SMEP);
@@ -75,10 +62,12 @@ fn mov_to_cr(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> 
     }
 }
 
-/// CR1 and CR5 to CR7 don't exist: #UD, whatever the ring.
+/// CR1 and CR5 to CR7 don't exist, nor CR4 on models without a bit for it: #UD, whatever the
+/// ring.
 fn exists(cpu: &mut Cpu, insn: &Insn) -> Result<(), Fault> {
     match insn.reg {
-        0 | 2..=4 => Ok(()),
+        0 | 2 | 3 => Ok(()),
+        4 if !cpu.state.model.cr4().is_empty() => Ok(()),
         _ => Err(cpu.undefined(insn, OpcodeCheck::NoSuchRegister)),
     }
 }
@@ -107,7 +96,7 @@ fn bad_value(cpu: &mut Cpu, register: RegisterName, value: u64, bits: u64) -> Fa
 
 /// Writes CR0. Bits that don't exist are ignored, ET stays set.
 fn set_cr0(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(), Fault> {
-    let new = Cr0::from_bits_truncate(value) | Cr0::ET;
+    let new = Cr0::from_bits_truncate(value) & cpu.state.model.cr0() | Cr0::ET;
     let conflict = conflict_in_cr0(new);
     if !conflict.is_empty() {
         return Err(bad_value(cpu, RegisterName::Cr0, value, conflict.bits()));
@@ -155,7 +144,7 @@ fn set_cr3(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(
 
 /// Writes CR4. A bit that doesn't exist is #GP(0).
 fn set_cr4(cpu: &mut Cpu, sys: &mut System, insn: &Insn, value: u64) -> Result<(), Fault> {
-    let reserved = value & !CR4_VALID.bits();
+    let reserved = value & !cpu.state.model.cr4().bits();
     if reserved != 0 {
         return Err(bad_value(cpu, RegisterName::Cr4, value, reserved));
     }

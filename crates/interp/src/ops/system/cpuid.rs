@@ -1,43 +1,29 @@
 //! CPUID (SDM 2 CPUID): what this processor says that it has.
 //!
-//! Invariant: a feature is announced only if it works, and CR4 takes a bit only if it is
-//! announced. No MMX or SSE: vector instructions are undefined here.
+//! Invariant: a feature is announced only if the model has it; decoding and CR4 ask the same
+//! model.
 
-use super::CR4_VALID;
 use crate::cpu::Cpu;
 use bus::System;
 use decode::Insn;
-use x86::state::{SIGNATURE, gpr};
-use x86::{Cr4, Fault, Intercept};
+use x86::model::{Features, Model, Name, Register};
+use x86::state::gpr;
+use x86::{Fault, Intercept};
 
-/// Twelve letters, in EBX, EDX, ECX.
-const VENDOR: &[u8; 12] = b"CloisterX86 ";
-/// 48 letters in leaves 8000_0002h to 8000_0004h; zeros fill it.
-const BRAND: &[u8] = b"Cloister virtual CPU";
+/// Twelve letters, in EBX, EDX, ECX. Guests of the time use what the others announce only if
+/// they know the maker.
+const VENDOR: &[u8; 12] = b"GenuineIntel";
 
-const MAX_BASIC: u32 = 7;
-const MAX_EXTENDED: u32 = 0x8000_0004;
+/// The highest leaf of those that tell the brand.
+const BRAND_END: u32 = 0x8000_0004;
 
-/// Leaf 1, EDX: the features that no bit of CR4 switches: FPU, TSC, MSR, CX8, SEP, CMOV, PAT.
-const ALWAYS: u32 = 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 11 | 1 << 15 | 1 << 16;
-/// Leaf 1, EDX: those that CR4 switches.
-const SWITCHED: [(Cr4, u32); 5] = [
-    (Cr4::VME, 1 << 1),
-    (Cr4::DE, 1 << 2),
-    (Cr4::PSE, 1 << 3),
-    (Cr4::PAE, 1 << 6),
-    (Cr4::PGE, 1 << 13),
-];
-/// Leaf 7, EBX.
-const LEAF7_EBX: [(Cr4, u32); 2] = [(Cr4::SMEP, 1 << 7), (Cr4::SMAP, 1 << 20)];
-/// Leaf 7, ECX.
-const LEAF7_ECX: [(Cr4, u32); 1] = [(Cr4::UMIP, 1 << 2)];
-/// Leaf 8000_0001h, EDX: XD.
-const XD: u32 = 1 << 20;
+/// Leaf 1, EBX: CLFLUSH works on eight times eight bytes.
+const CLFLUSH_QUADWORDS: u32 = 8 << 8;
 
 pub(super) fn cpuid(cpu: &mut Cpu, _: &mut System, _: &Insn) -> Result<(), Fault> {
     cpu.intercept(Intercept::Cpuid);
-    let [eax, ebx, ecx, edx] = leaf(cpu.state.reg32(gpr::EAX), cpu.state.reg32(gpr::ECX));
+    let (number, sub) = (cpu.state.reg32(gpr::EAX), cpu.state.reg32(gpr::ECX));
+    let [eax, ebx, ecx, edx] = leaf(&cpu.state.model, number, sub);
     cpu.state.set_reg32(gpr::EAX, eax);
     cpu.state.set_reg32(gpr::EBX, ebx);
     cpu.state.set_reg32(gpr::ECX, ecx);
@@ -45,27 +31,49 @@ pub(super) fn cpuid(cpu: &mut Cpu, _: &mut System, _: &Insn) -> Result<(), Fault
     Ok(())
 }
 
-/// EAX, EBX, ECX and EDX of a leaf. One that doesn't exist shows the highest basic leaf.
-fn leaf(number: u32, sub: u32) -> [u32; 4] {
-    match number {
-        0 => [MAX_BASIC, letters(VENDOR, 0), letters(VENDOR, 8), letters(VENDOR, 4)],
-        1 => [SIGNATURE as u32, 0, 0, ALWAYS | announced(&SWITCHED)],
-        2..=6 => [0; 4],
-        0x8000_0000 => [MAX_EXTENDED, 0, 0, 0],
-        0x8000_0001 => [0, 0, 0, XD],
-        0x8000_0002..=MAX_EXTENDED => {
-            let at = 16 * (number - 0x8000_0002) as usize;
-            [0, 4, 8, 12].map(|i| letters(BRAND, at + i))
-        }
-        _ if sub != 0 => [0; 4],
-        _ => [0, announced(&LEAF7_EBX), announced(&LEAF7_ECX), 0],
+/// The highest basic and extended leaf.
+fn highest(model: &Model) -> (u32, Option<u32>) {
+    match model.name {
+        Name::I386 | Name::I486 | Name::Pentium => (1, None),
+        Name::P2 | Name::P3 => (2, None),
+        Name::P4 => (2, Some(BRAND_END)),
+        Name::Cloister | Name::Max => (7, Some(BRAND_END)),
     }
 }
 
-/// The feature bits of those that CR4 takes.
-fn announced(features: &[(Cr4, u32)]) -> u32 {
-    let there = features.iter().filter(|(bit, _)| CR4_VALID.contains(*bit));
-    there.fold(0, |all, (_, feature)| all | feature)
+/// EAX, EBX, ECX and EDX of a leaf. One that doesn't exist shows the highest basic leaf.
+fn leaf(model: &Model, number: u32, sub: u32) -> [u32; 4] {
+    let (basic, extended) = highest(model);
+    let there = number <= basic || extended.is_some_and(|e| (0x8000_0000..=e).contains(&number));
+    let number = if there { number } else { basic };
+    let bits = |register| model.announces(number, register);
+    match number {
+        0 => [basic, letters(VENDOR, 0), letters(VENDOR, 8), letters(VENDOR, 4)],
+        1 => {
+            let flush = if model.has(Features::CLFSH) { CLFLUSH_QUADWORDS } else { 0 };
+            [model.signature(), flush, bits(Register::Ecx), bits(Register::Edx)]
+        }
+        2 => caches(model.name),
+        7 if sub == 0 => [0, bits(Register::Ebx), bits(Register::Ecx), bits(Register::Edx)],
+        0x8000_0000 => [BRAND_END, 0, 0, 0],
+        0x8000_0001 => [0, 0, bits(Register::Ecx), bits(Register::Edx)],
+        0x8000_0002..=BRAND_END => {
+            let brand = format!("Cloister virtual CPU ({})", model.name);
+            let at = 16 * (number - 0x8000_0002) as usize;
+            [0, 4, 8, 12].map(|i| letters(brand.as_bytes(), at + i))
+        }
+        _ => [0; 4],
+    }
+}
+
+/// Descriptors of the caches and TLBs that the part had (SDM 2 CPUID, table 3-12); the last is
+/// the manual's own example. Nothing depends on them.
+fn caches(name: Name) -> [u32; 4] {
+    match name {
+        Name::P2 => [0x0302_0101, 0, 0, 0x0C04_0843],
+        Name::P3 => [0x0302_0101, 0, 0, 0x0C04_0882],
+        _ => [0x665B_5001, 0, 0, 0x007A_7000],
+    }
 }
 
 /// Four letters as a register holds them; zeros past the end.
@@ -78,32 +86,42 @@ fn letters(text: &[u8], at: usize) -> u32 {
 mod tests {
     use super::*;
 
+    fn of(name: Name, number: u32) -> [u32; 4] {
+        leaf(&Model::new(name, Features::OF_THE_HOST), number, 0)
+    }
+
     #[test]
     fn vendor_lies_in_ebx_edx_ecx() {
-        let [max, ebx, ecx, edx] = leaf(0, 0);
+        let [max, ebx, ecx, edx] = of(Name::P4, 0);
         let text = [ebx, edx, ecx].map(u32::to_le_bytes).concat();
-        assert_eq!((max, text.as_slice()), (7, VENDOR.as_slice()));
+        assert_eq!((max, text.as_slice()), (2, VENDOR.as_slice()));
     }
 
     #[test]
-    fn leaf_1_announces_an_fpu_but_no_apic_mmx_or_sse() {
-        assert_eq!(leaf(1, 0), [0x673, 0, 0, 0x1_A97F]);
+    fn leaf_1_is_the_part_and_its_features() {
+        let model = Model::new(Name::Pentium, Features::empty());
+        assert_eq!(of(Name::Pentium, 1), [0x52C, 0, 0, model.announces(1, Register::Edx)]);
+        assert_eq!(of(Name::Cloister, 1)[0], 0x6D8);
     }
 
     #[test]
-    fn leaf_7_announces_smep_smap_umip() {
-        assert_eq!(leaf(7, 0), [0, 0x10_0080, 4, 0]);
-        assert_eq!(leaf(7, 1), [0; 4]);
+    fn leaf_7_announces_smep_smap_umip_where_they_are() {
+        assert_eq!(of(Name::Cloister, 7), [0, 0x10_0080, 4, 0]);
+        assert_eq!(leaf(&Model::default(), 7, 1), [0; 4]);
     }
 
     #[test]
-    fn brand_ends_with_zeros_in_the_second_leaf() {
-        assert_eq!(leaf(0x8000_0003, 0), [u32::from_le_bytes(*b" CPU"), 0, 0, 0]);
+    fn brand_names_the_model() {
+        let text: Vec<u8> = (0x8000_0002..=BRAND_END)
+            .flat_map(|number| of(Name::P4, number).map(u32::to_le_bytes).concat())
+            .collect();
+        assert!(text.starts_with(b"Cloister virtual CPU (p4)\0"), "{text:x?}");
     }
 
     #[test]
-    fn a_leaf_beyond_the_last_shows_leaf_7() {
-        assert_eq!(leaf(0x8000_0005, 0), leaf(7, 0));
-        assert_eq!(leaf(8, 0), leaf(7, 0));
+    fn a_leaf_beyond_the_last_shows_the_highest_basic_one() {
+        assert_eq!(of(Name::Cloister, 0x8000_0005), of(Name::Cloister, 7));
+        assert_eq!(of(Name::P2, 3), of(Name::P2, 2));
+        assert_eq!(of(Name::Pentium, 0x8000_0000), of(Name::Pentium, 1));
     }
 }

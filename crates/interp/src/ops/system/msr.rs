@@ -1,6 +1,11 @@
-//! Model-specific registers (SDM 4 table 2-2; SDM 2 RDMSR, WRMSR).
+//! Model-specific registers (SDM 4 table 2-2; SDM 2 RDMSR, WRMSR). Those of memory types and
+//! machine checks are kept as far as guests look at them: memory is always coherent and never
+//! fails, so nothing depends on them.
 //!
-//! Invariant: an MSR that isn't listed here doesn't exist: #GP(0) for reads and writes.
+//! Invariant: an MSR that isn't listed here, or that the model doesn't have, doesn't exist:
+//! #GP(0) for reads and writes.
+
+mod kept;
 
 use super::{place, privileged, set_edx_eax, time_stamp};
 use crate::cpu::Cpu;
@@ -10,7 +15,7 @@ use x86::cause::RegisterName;
 use x86::event::Wanted;
 use x86::paging::PHYS_MASK;
 use x86::state::gpr;
-use x86::{Cause, Efer, Event, Fault, Intercept};
+use x86::{Cause, Efer, Event, Fault, Features, Intercept};
 
 const IA32_TSC: u32 = 0x10;
 const IA32_APIC_BASE: u32 = 0x1B;
@@ -29,22 +34,39 @@ const APIC_VALID: u64 = 1 << 11 | PHYS_MASK & !0xFFF;
 /// guest sets them without asking: the engine stops at once and says that it is one.
 const EFER_VALID: Efer = Efer::NXE.union(Efer::LME).union(Efer::SCE);
 
+/// The MSRs of this file, and the feature that brings each.
+fn brought_by(index: u32) -> Option<Features> {
+    Some(match index {
+        IA32_TSC => Features::TSC,
+        IA32_APIC_BASE => Features::P6,
+        IA32_SYSENTER_CS | IA32_SYSENTER_ESP | IA32_SYSENTER_EIP => Features::SEP,
+        IA32_PAT => Features::PAT,
+        IA32_EFER => Features::NX,
+        _ => return None,
+    })
+}
+
 pub(super) fn rdmsr(cpu: &mut Cpu, sys: &mut System, _: &Insn) -> Result<(), Fault> {
     privileged(cpu, Intercept::Rdmsr)?;
     let index = cpu.state.reg32(gpr::ECX);
+    let Some(value) = load(cpu, sys, index) else { return Err(bad(cpu, index, 0, 0)) };
+    set_edx_eax(cpu, value);
+    Ok(())
+}
+
+/// The value of an MSR; `None` where there is none.
+fn load(cpu: &Cpu, sys: &System, index: u32) -> Option<u64> {
+    let Some(feature) = brought_by(index) else { return kept::load(&cpu.state, index) };
     let msr = &cpu.state.msr;
-    let value = match index {
+    cpu.state.model.has(feature).then_some(match index {
         IA32_TSC => time_stamp(cpu, sys),
         IA32_APIC_BASE => msr.apic_base,
         IA32_SYSENTER_CS => msr.sysenter_cs,
         IA32_SYSENTER_ESP => msr.sysenter_esp,
         IA32_SYSENTER_EIP => msr.sysenter_eip,
         IA32_PAT => msr.pat,
-        IA32_EFER => msr.efer,
-        _ => return Err(bad(cpu, index, 0, 0)),
-    };
-    set_edx_eax(cpu, value);
-    Ok(())
+        _ => msr.efer,
+    })
 }
 
 pub(super) fn wrmsr(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
@@ -52,7 +74,7 @@ pub(super) fn wrmsr(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), 
     let index = cpu.state.reg32(gpr::ECX);
     let high = u64::from(cpu.state.reg32(gpr::EDX));
     let value = high << 32 | u64::from(cpu.state.reg32(gpr::EAX));
-    match reserved_bits(index, value) {
+    match reserved_bits(cpu, index, value) {
         Some(0) => store(cpu, sys, index, value),
         other => return Err(bad(cpu, index, value, other.unwrap_or(0))),
     }
@@ -63,13 +85,13 @@ pub(super) fn wrmsr(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), 
 }
 
 /// The bits of `value` that the MSR can't hold; `None` where there is no such MSR.
-fn reserved_bits(index: u32, value: u64) -> Option<u64> {
-    Some(match index {
+fn reserved_bits(cpu: &Cpu, index: u32, value: u64) -> Option<u64> {
+    let Some(feature) = brought_by(index) else { return kept::reserved(&cpu.state, index, value) };
+    cpu.state.model.has(feature).then_some(match index {
         IA32_TSC | IA32_SYSENTER_CS | IA32_SYSENTER_ESP | IA32_SYSENTER_EIP => 0,
         IA32_APIC_BASE => value & !(APIC_VALID | APIC_BSP),
         IA32_PAT => bad_memory_types(value),
-        IA32_EFER => value & !EFER_VALID.bits(),
-        _ => return None,
+        _ => value & !EFER_VALID.bits(),
     })
 }
 
@@ -92,7 +114,8 @@ fn store(cpu: &mut Cpu, sys: &System, index: u32, value: u64) {
         IA32_SYSENTER_ESP => cpu.state.msr.sysenter_esp = low,
         IA32_SYSENTER_EIP => cpu.state.msr.sysenter_eip = low,
         IA32_PAT => cpu.state.msr.pat = value,
-        _ => set_efer(cpu, value),
+        IA32_EFER => set_efer(cpu, value),
+        _ => kept::store(&mut cpu.state, index, value),
     }
 }
 

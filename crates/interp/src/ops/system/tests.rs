@@ -1,13 +1,16 @@
 //! System instructions one by one, on a bare processor with 2 MiB of memory.
 
 use crate::cpu::Cpu;
-use crate::ops::{debug, io, misc, system};
+use crate::ops::{debug, flags, io, misc, system};
 use bus::{Bus, System};
 use mem::Memory;
 use x86::cause::RegisterName;
+use x86::model::Name;
 use x86::segment::{attr, system_type};
 use x86::state::{Activity, gpr};
-use x86::{Cause, Cr0, Cr4, Efer, Eflags, Fault, PhysAddr, Segment, Selector, Vector};
+use x86::{
+    Cause, Cr0, Cr4, Efer, Eflags, Fault, Features, Model, PhysAddr, Segment, Selector, Vector,
+};
 
 fn bare() -> (Cpu, System) {
     let mut memory = Memory::flat(2 << 20).expect("2 MiB");
@@ -212,4 +215,53 @@ fn lme_may_be_set_with_any_paging_so_that_the_engine_can_tell() {
     m.0.state.set_reg32(gpr::EAX, 0x100);
     assert_eq!(run(&mut m, WRMSR), Ok(()));
     assert_eq!(m.0.state.efer(), x86::Efer::LME);
+}
+
+/// A bare processor of a model.
+fn bare_of(name: Name) -> (Cpu, System) {
+    (Cpu::of(Model::new(name, Features::empty())), bare().1)
+}
+
+#[test]
+fn ac_cannot_be_set_on_a_386_nor_id_on_a_486() {
+    let popped = |name| {
+        let mut m = bare_of(name);
+        m.0.state.set_reg32(gpr::ESP, 0x100);
+        m.1.mem.write_phys(PhysAddr(0x100), &[0, 0, 0x24, 0]);
+        let popfd = decode::decode(&[0x9D], true).expect("POPFD");
+        flags::handler(&popfd).expect("its handler")(&mut m.0, &mut m.1, &popfd).expect("no fault");
+        m.0.state.eflags() >> 18
+    };
+    assert_eq!(popped(Name::I386), 0);
+    assert_eq!(popped(Name::I486), 1);
+    assert_eq!(popped(Name::Pentium), 9);
+}
+
+#[test]
+fn cr4_is_undefined_before_the_pentium_and_small_on_it() {
+    let mut m = bare_of(Name::I486);
+    assert_eq!(run(&mut m, MOV_CR4_EAX), Err(Fault::ud()));
+    let mut m = bare_of(Name::Pentium);
+    m.0.state.set_reg32(gpr::EAX, 0x5F);
+    assert_eq!(run(&mut m, MOV_CR4_EAX), Ok(()));
+    m.0.state.set_reg32(gpr::EAX, 0x20);
+    assert_eq!(run(&mut m, MOV_CR4_EAX), Err(Fault::gp(0)));
+}
+
+#[test]
+fn wp_is_not_kept_on_a_386() {
+    let mut m = bare_of(Name::I386);
+    m.0.state.set_reg32(gpr::EAX, 0x0001_0031);
+    assert_eq!(run(&mut m, MOV_CR0_EAX), Ok(()));
+    assert_eq!(m.0.state.cr0(), Cr0::PE | Cr0::ET);
+}
+
+#[test]
+fn an_msr_of_a_later_model_is_gp() {
+    let mut m = bare_of(Name::Pentium);
+    m.0.state.set_reg32(gpr::ECX, 0x174);
+    assert_eq!(run(&mut m, RDMSR), Err(Fault::gp(0)));
+    let mut m = bare_of(Name::P2);
+    m.0.state.set_reg32(gpr::ECX, 0x174);
+    assert_eq!(run(&mut m, RDMSR), Ok(()));
 }
