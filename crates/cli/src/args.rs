@@ -159,8 +159,12 @@ pub enum Boot {
 pub enum Engine {
     /// The interpreter
     Interp,
-    /// Two ways of running, compared after every block; slow, and exact about any difference
+    /// The translator
+    Jit,
+    /// Translator and interpreter, compared all the way; slow, and exact about any difference
     Lockstep,
+    /// The interpreter's blocks and single instructions, compared all the way
+    LockstepInterp,
 }
 
 /// What drives virtual time.

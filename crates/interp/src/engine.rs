@@ -51,10 +51,13 @@ impl std::fmt::Debug for Interp {
 }
 
 /// What to do at a boundary.
-enum Next {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Come back.
     Exit(Exit),
     /// Something was delivered: look again.
     Again,
+    /// Run on.
     Block,
     /// RF is set, and nothing else asks for one instruction at a time.
     Resume,
@@ -80,7 +83,12 @@ impl Interp {
         cpu.mmu.sync(&sys.mem);
         cpu.attention = true;
         loop {
-            let next = if cpu.attention { self.boundary(cpu, sys) } else { Next::Block };
+            let next = if cpu.attention {
+                self.cache.drop_written(sys);
+                cpu.boundary(sys)
+            } else {
+                Next::Block
+            };
             match next {
                 Next::Exit(exit) => return exit,
                 Next::Again => {}
@@ -89,41 +97,6 @@ impl Interp {
                 Next::Block | Next::Resume | Next::Single => cpu.single(sys),
             }
         }
-    }
-
-    fn boundary(&mut self, cpu: &mut Cpu, sys: &mut System) -> Next {
-        cpu.attention = false;
-        self.cache.drop_written(sys);
-        let signals = sys.bus.signals();
-        signals.has_looked();
-        if signals.take_nmi() {
-            cpu.state.nmi_pending = true;
-        }
-        if cpu.state.activity == Activity::Shutdown {
-            return Next::Exit(Exit::Shutdown);
-        }
-        if signals.take_attention() || signals.has_requests() || cpu.events.is_full() {
-            return Next::Exit(Exit::Attention);
-        }
-        if cpu.state.efer().contains(Efer::LME) {
-            return Next::Exit(Exit::LongMode);
-        }
-        if cpu.steps >= cpu.budget_end {
-            cpu.attention = true;
-            return Next::Exit(Exit::Budget);
-        }
-        if cpu.deliver_pending(sys) {
-            cpu.attention = true;
-            return Next::Again;
-        }
-        if cpu.state.activity == Activity::Halted {
-            return Next::Exit(Exit::Halted);
-        }
-        if cpu.wants_single() {
-            cpu.attention = true;
-            return Next::Single;
-        }
-        if cpu.state.flag(Eflags::RF) { Next::Resume } else { Next::Block }
     }
 
     /// Runs on after a fault was handled. RF only holds off instruction breakpoints, and there
@@ -211,6 +184,42 @@ impl Interp {
 }
 
 impl Cpu {
+    /// Looks around between two instructions, once the engine has dropped blocks that were
+    /// overwritten.
+    pub fn boundary(&mut self, sys: &mut System) -> Next {
+        self.attention = false;
+        let signals = sys.bus.signals();
+        signals.has_looked();
+        if signals.take_nmi() {
+            self.state.nmi_pending = true;
+        }
+        if self.state.activity == Activity::Shutdown {
+            return Next::Exit(Exit::Shutdown);
+        }
+        if signals.take_attention() || signals.has_requests() || self.events.is_full() {
+            return Next::Exit(Exit::Attention);
+        }
+        if self.state.efer().contains(Efer::LME) {
+            return Next::Exit(Exit::LongMode);
+        }
+        if self.steps >= self.budget_end {
+            self.attention = true;
+            return Next::Exit(Exit::Budget);
+        }
+        if self.deliver_pending(sys) {
+            self.attention = true;
+            return Next::Again;
+        }
+        if self.state.activity == Activity::Halted {
+            return Next::Exit(Exit::Halted);
+        }
+        if self.wants_single() {
+            self.attention = true;
+            return Next::Single;
+        }
+        if self.state.flag(Eflags::RF) { Next::Resume } else { Next::Block }
+    }
+
     /// Delivers a debug trap, NMI or interrupt that waits; true where one was.
     fn deliver_pending(&mut self, sys: &mut System) -> bool {
         let shadow = self.state.shadow;

@@ -19,9 +19,10 @@ pub mod host_fpu;
 #[allow(unsafe_code)]
 pub mod host_simd;
 pub mod ops;
+mod seam;
 mod single;
 mod wide;
 
 pub use cpu::{Cpu, Handler, Link, Word};
-pub use engine::{Dispatch, Exit, Interp};
+pub use engine::{Dispatch, Exit, Interp, Next};
 pub use events::Events;

@@ -3,6 +3,7 @@
 use crate::boot::{Format, Handoff, Module, detect};
 use crate::error::MachineError;
 use crate::media::Medium;
+use crate::runner::Way;
 use devices::Civil;
 use std::sync::Arc;
 use x86::Model;
@@ -24,8 +25,24 @@ pub enum Engine {
     /// The interpreter, in blocks.
     #[default]
     Interp,
-    /// Two machines, one in blocks and one an instruction at a time, compared all the way.
+    /// The translator.
+    Jit,
+    /// Two machines, one translated and one interpreted, compared all the way.
     Lockstep,
+    /// Two machines, one interpreted in blocks and one an instruction at a time.
+    LockstepInterp,
+}
+
+impl Engine {
+    /// How the machine runs, and in lockstep its twin.
+    pub(crate) fn runners(self) -> (Way, Option<Way>) {
+        match self {
+            Self::Interp => (Way::Blocks, None),
+            Self::Jit => (Way::Translated, None),
+            Self::Lockstep => (Way::Translated, Some(Way::Blocks)),
+            Self::LockstepInterp => (Way::Blocks, Some(Way::Single)),
+        }
+    }
 }
 
 /// What a triple fault does.

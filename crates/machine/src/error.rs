@@ -33,6 +33,9 @@ pub enum MachineError {
         /// What the host has.
         host: u64,
     },
+    /// The host can't have the translator.
+    #[error(transparent)]
+    Jit(#[from] jit::JitError),
     /// The host refused the memory.
     #[error(transparent)]
     Arena(#[from] ArenaError),

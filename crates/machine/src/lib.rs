@@ -16,6 +16,7 @@ pub mod input;
 pub mod lockstep;
 pub mod machine;
 pub mod media;
+mod runner;
 pub mod snapshot;
 pub mod stop;
 

@@ -1,5 +1,5 @@
-//! Lockstep: two complete machines, one that runs blocks and one that runs an instruction at a
-//! time, advanced by the same budgets and compared after each. The first difference stops the
+//! Lockstep: two complete machines that run in two ways, the translator and the interpreter or
+//! the interpreter's two, advanced by the same budgets and compared after each. The first difference stops the
 //! run with a report that fits on a screen.
 //!
 //! Budgets are pseudo-random, so that slices end everywhere: within blocks, within REP, between
@@ -10,9 +10,9 @@
 use crate::config::MachineConfig;
 use crate::error::MachineError;
 use crate::machine::Machine;
+use crate::runner::Way;
 use crate::snapshot;
 use crate::stop::{StopReason, Until};
-use interp::Dispatch;
 use std::fmt;
 use x86::segment::SegReg;
 use x86::{LinAddr, State};
@@ -23,7 +23,7 @@ const DEVICES_EVERY: u64 = 16;
 const RAM_EVERY: u64 = 4_000_000;
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Name, in blocks, one at a time.
+/// Name, in the first way, in the second.
 pub type Difference = (String, String, String);
 
 /// Two ways of running that came to different states.
@@ -37,10 +37,12 @@ pub struct Divergence {
     pub is_exact: bool,
     /// What differs.
     pub differences: Vec<Difference>,
-    /// The state in blocks.
-    pub blocks: Box<State>,
-    /// The state one at a time.
-    pub single: Box<State>,
+    /// The two ways of running.
+    pub ways: [&'static str; 2],
+    /// The state in the first way.
+    pub first: Box<State>,
+    /// The state in the second.
+    pub second: Box<State>,
     /// The instructions from where both were equal.
     pub code: Vec<String>,
 }
@@ -49,13 +51,13 @@ impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "lockstep: blocks and single instructions differ at step {} (equal at step {})",
-            self.step, self.equal_at
+            "lockstep: {} and {} differ at step {} (equal at step {})",
+            self.ways[0], self.ways[1], self.step, self.equal_at
         )?;
         if !self.is_exact {
             writeln!(f, "it didn't show again from a checkpoint: something cached made it")?;
         }
-        writeln!(f, "{:<14} {:>28} {:>28}", "", "in blocks", "one at a time")?;
+        writeln!(f, "{:<14} {:>28} {:>28}", "", self.ways[0], self.ways[1])?;
         for (name, left, right) in self.differences.iter().take(SHOWN) {
             writeln!(f, "{name:<14} {left:>28} {right:>28}")?;
         }
@@ -72,6 +74,7 @@ const SHOWN: usize = 12;
 /// The second machine.
 pub(crate) struct Twin {
     pub(crate) machine: Machine,
+    ways: [Way; 2],
     random: u64,
     slices: u64,
     ram_due: u64,
@@ -92,9 +95,9 @@ impl Checkpoint {
 }
 
 impl Twin {
-    pub(crate) fn new(config: &MachineConfig) -> Result<Self, MachineError> {
-        let machine = Machine::alone(config, Dispatch::Single)?;
-        Ok(Self { machine, random: SEED, slices: 0, ram_due: RAM_EVERY, checkpoint: None })
+    pub(crate) fn new(config: &MachineConfig, ways: [Way; 2]) -> Result<Self, MachineError> {
+        let machine = Machine::alone(config, ways[1])?;
+        Ok(Self { machine, ways, random: SEED, slices: 0, ram_due: RAM_EVERY, checkpoint: None })
     }
 
     /// The next budget: short ones often, long ones sometimes (xorshift).
@@ -159,8 +162,9 @@ impl Twin {
             step: main.steps(),
             is_exact: false,
             differences,
-            blocks: Box::new(main.cpu.state.clone()),
-            single: Box::new(self.machine.cpu.state.clone()),
+            ways: self.ways.map(Way::name),
+            first: Box::new(main.cpu.state.clone()),
+            second: Box::new(self.machine.cpu.state.clone()),
             code,
         }
     }

@@ -7,15 +7,16 @@
 
 use crate::board::Board;
 use crate::boot::Handoff;
-use crate::config::{Engine, MachineConfig, OnShutdown};
+use crate::config::{MachineConfig, OnShutdown};
 use crate::error::MachineError;
 use crate::hang::{self, HangKind};
 use crate::input::{Input, Stamped};
 use crate::lockstep::Twin;
+use crate::runner::{Runner, Way};
 use crate::stop::{StopReason, Until};
 use bus::{Request, System};
 use devices::vga::{Scanout, TextScreen};
-use interp::{Cpu, Dispatch, Exit, Interp};
+use interp::{Cpu, Exit};
 use std::collections::VecDeque;
 use x86::{Eflags, Record};
 
@@ -30,7 +31,7 @@ const LOOP_STEPS: u64 = 16;
 pub struct Machine {
     pub(crate) cpu: Cpu,
     pub(crate) board: Board,
-    engine: Interp,
+    engine: Runner,
     pub(crate) handoff: Option<Handoff>,
     /// The kernel is still to be started.
     pub(crate) booting_kernel: bool,
@@ -50,16 +51,17 @@ impl std::fmt::Debug for Machine {
 impl Machine {
     /// A machine after power-on. Nothing has run yet.
     pub fn new(mut config: MachineConfig) -> Result<Self, MachineError> {
-        if config.engine == Engine::Interp {
-            return Self::alone(&config, Dispatch::Blocks);
-        }
+        let (way, twin) = config.engine.runners();
+        let Some(other) = twin else {
+            return Self::alone(&config, way);
+        };
         config.keep_writes_in_memory();
-        let twin = Some(Box::new(Twin::new(&config)?));
-        Ok(Self { twin, ..Self::alone(&config, Dispatch::Blocks)? })
+        let twin = Some(Box::new(Twin::new(&config, [way, other])?));
+        Ok(Self { twin, ..Self::alone(&config, way)? })
     }
 
     /// A machine without a twin.
-    pub(crate) fn alone(config: &MachineConfig, dispatch: Dispatch) -> Result<Self, MachineError> {
+    pub(crate) fn alone(config: &MachineConfig, way: Way) -> Result<Self, MachineError> {
         let handoff = config.handoff()?;
         let (on_shutdown, wanted) = (config.on_shutdown, config.wanted);
         let board = Board::new(config)?;
@@ -68,7 +70,7 @@ impl Machine {
         let mut machine = Self {
             cpu,
             board,
-            engine: Interp::new(dispatch),
+            engine: Runner::new(way)?,
             booting_kernel: handoff.is_some(),
             handoff,
             on_shutdown,

@@ -30,8 +30,8 @@ fn config(engine: Engine) -> MachineConfig {
 }
 
 /// A machine about to run the program, in real mode at 0000:7C00.
-fn started(name: &str) -> Machine {
-    let mut machine = Machine::new(config(Engine::Interp)).expect("a default machine");
+fn started(name: &str, engine: Engine) -> Machine {
+    let mut machine = Machine::new(config(engine)).expect("a default machine");
     machine.system_mut().mem.write_phys(PhysAddr(u64::from(LOAD_ADDRESS)), image(name));
     let state = &mut machine.cpu_mut().state;
     state.seg[x86::SegReg::Cs as usize] = x86::Segment::real(0);
@@ -73,11 +73,18 @@ fn run(machine: &mut Machine) -> (String, StopReason) {
     }
 }
 
+/// Each engine prints the transcript, and both come to the same state.
 fn runs_as_kept(name: &str) {
-    let (fresh, stop) = run(&mut started(name));
-    let kept = kept(name);
-    assert!(kept == fresh, "{name} ({stop:?}):\n{}", differences(&kept, &fresh));
-    assert_eq!(stop, StopReason::PoweredOff, "{name} ends by switching the machine off");
+    let hashes = [Engine::Interp, Engine::Jit].map(|engine| {
+        let mut machine = started(name, engine);
+        let (fresh, stop) = run(&mut machine);
+        let kept = kept(name);
+        let shown = || differences(&kept, &fresh);
+        assert!(kept == fresh, "{name} on {engine:?} ({stop:?}):\n{}", shown());
+        assert_eq!(stop, StopReason::PoweredOff, "{name} ends by switching the machine off");
+        machine.state_hash()
+    });
+    assert_eq!(hashes[0], hashes[1], "{name}: the engines end in different states");
 }
 
 /// Boots through the BIOS; its own lines on the console don't count.
@@ -94,12 +101,27 @@ fn check_far_boots_from_a_diskette() {
 
 #[test]
 fn blocks_and_single_instructions_agree_on_self_modifying_code() {
-    boots_as_kept("check-smc", Engine::Lockstep);
+    boots_as_kept("check-smc", Engine::LockstepInterp);
 }
 
 #[test]
 fn blocks_and_single_instructions_agree_on_debug_exceptions() {
+    boots_as_kept("check-debug", Engine::LockstepInterp);
+}
+
+#[test]
+fn translator_and_interpreter_agree_on_self_modifying_code() {
+    boots_as_kept("check-smc", Engine::Lockstep);
+}
+
+#[test]
+fn translator_and_interpreter_agree_on_debug_exceptions() {
     boots_as_kept("check-debug", Engine::Lockstep);
+}
+
+#[test]
+fn translator_and_interpreter_agree_on_virtual_8086_mode() {
+    boots_as_kept("check-vm86", Engine::Lockstep);
 }
 
 #[test]

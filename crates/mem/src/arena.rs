@@ -54,6 +54,12 @@ impl Arena {
         &self.file
     }
 
+    /// The host address of offset 0, for emitted code that holds rights to pages.
+    #[must_use]
+    pub fn base_ptr(&self) -> *mut u8 {
+        self.map.as_mut_ptr()
+    }
+
     /// Loads a little-endian `N`-byte value. `offset + N` must lie within the arena: an offset
     /// outside it is a broken invariant of ours and panics.
     #[inline(always)]

@@ -14,5 +14,5 @@ mod walk;
 
 pub use set::{CAPACITY, Entry, Set};
 pub use unit::{Access, Control, Mmu, PageFault, Paging};
-pub use view::{View, WriteRight};
+pub use view::{Layout, View, WriteRight};
 pub use walk::{Physical, TableMemory, Walk};

@@ -21,6 +21,7 @@ pub enum WriteRight {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))]
 struct Slot {
     /// Linear page that may be read.
     read: u64,
@@ -82,7 +83,37 @@ fn within_page(lin: u64, size: u32) -> bool {
     (lin & 0xFFF) + u64::from(size) <= 0x1000
 }
 
+/// Where emitted code finds what in the table that [`View::table`] gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Slots, a power of two: the linear page's number modulo this selects one.
+    pub slots: usize,
+    /// Bytes of a slot.
+    pub slot_bytes: usize,
+    /// Offset in a slot of the linear page that may be read, eight bytes.
+    pub read: usize,
+    /// Of the linear page that may be written unseen.
+    pub write: usize,
+    /// Of the arena offset of the page.
+    pub offset: usize,
+}
+
 impl View {
+    /// The layout of a table, for emitted code.
+    pub const LAYOUT: Layout = Layout {
+        slots: SIZE,
+        slot_bytes: size_of::<Slot>(),
+        read: std::mem::offset_of!(Slot, read),
+        write: std::mem::offset_of!(Slot, write),
+        offset: std::mem::offset_of!(Slot, offset),
+    };
+
+    /// The table of a privilege, for emitted code to read; it stays where it is.
+    #[must_use]
+    pub fn table(&self, user: bool) -> *const u8 {
+        std::ptr::from_ref(&self.data[usize::from(user)]).cast()
+    }
+
     /// Where `size` bytes at `lin` may be read, as an offset in the arena.
     #[inline(always)]
     #[must_use]

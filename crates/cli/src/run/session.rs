@@ -98,7 +98,7 @@ impl<'a> Session<'a> {
         let watched = is_watched(args);
         let scripted = args.expect.is_some() || args.keys.is_some();
         let hosted = match args.clock {
-            None => watched && !scripted && args.engine == Engine::Interp,
+            None => watched && !scripted && matches!(args.engine, Engine::Interp | Engine::Jit),
             Some(kind) => kind == ClockKind::Host,
         };
         Ok(Self {

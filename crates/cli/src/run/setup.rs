@@ -30,7 +30,9 @@ pub fn machine(args: &RunArgs) -> Result<Machine, Failure> {
         cpu: args.cpu,
         engine: match args.engine {
             Engine::Interp => machine::Engine::Interp,
+            Engine::Jit => machine::Engine::Jit,
             Engine::Lockstep => machine::Engine::Lockstep,
+            Engine::LockstepInterp => machine::Engine::LockstepInterp,
         },
         on_shutdown: match args.on_shutdown {
             OnShutdown::Stop => machine::OnShutdown::Stop,
@@ -94,7 +96,8 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     if args.image.is_none() && args.kernel.is_none() && !drives && args.bios.is_none() {
         return Err(Failure::usage("nothing to boot; give an IMAGE, --floppy, --disk or --kernel"));
     }
-    if args.engine == Engine::Lockstep && args.clock == Some(ClockKind::Host) {
+    let compares = matches!(args.engine, Engine::Lockstep | Engine::LockstepInterp);
+    if compares && args.clock == Some(ClockKind::Host) {
         return Err(Failure::usage("--engine lockstep compares exact runs: use --clock virtual"));
     }
     Ok(())

@@ -26,8 +26,8 @@ pub fn machine(code: &[u8]) -> Machine {
     Machine::new(config(code)).expect("a test machine can be built")
 }
 
-pub fn lockstep(code: &[u8]) -> Machine {
-    let config = MachineConfig { engine: Engine::Lockstep, ..config(code) };
+pub fn machine_on(code: &[u8], engine: Engine) -> Machine {
+    let config = MachineConfig { engine, ..config(code) };
     Machine::new(config).expect("a test machine can be built")
 }
 

@@ -14,8 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bus", &["mem", "x86"]),
     ("mmu", &["mem", "x86"]),
     ("interp", &["bus", "decode", "mem", "mmu", "x86"]),
+    ("jit", &["bus", "decode", "interp", "mem", "mmu", "x86"]),
     ("devices", &["bus", "mem", "x86"]),
-    ("machine", &["bus", "decode", "devices", "interp", "mem", "mmu", "roms", "x86"]),
+    ("machine", &["bus", "decode", "devices", "interp", "jit", "mem", "mmu", "roms", "x86"]),
     ("screen", &["devices"]),
     ("debugger", &["decode", "x86"]),
     ("cli", &["debugger", "devices", "machine", "mem", "roms", "screen", "x86"]),
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("iced-x86", &["decode", "testkit"]),
     ("memmap2", &["mem"]),
+    ("dynasm", &["jit"]),
     ("dynasmrt", &["jit"]),
     ("clap", &["cli", "xtask"]),
     ("crossterm", &["cli"]),

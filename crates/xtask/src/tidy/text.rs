@@ -31,6 +31,10 @@ const CORE: &[&str] =
 /// The files that may hold `unsafe`.
 const UNSAFE: &[&str] = &[
     "crates/mem/src/arena.rs",
+    "crates/jit/src/arena.rs",
+    "crates/jit/src/callout.rs",
+    "crates/jit/src/engine.rs",
+    "crates/jit/src/fault.rs",
     "crates/testkit/src/native.rs",
     "crates/testkit/src/sys.rs",
     "crates/interp/src/host_fpu.rs",

@@ -1,0 +1,48 @@
+//! What another engine takes from this crate, so that semantics exist once: the boundary, single
+//! instructions, faults, and the bounds of segments. A translator runs a [`crate::Handler`] for
+//! what it doesn't emit, with RIP behind the instruction, and calls [`Cpu::fault`] if it fails.
+
+use crate::cpu::Cpu;
+use bus::System;
+use x86::{Fault, SegReg};
+
+impl Cpu {
+    /// Begins a run of `budget` steps; the boundary is looked at first.
+    pub fn begin(&mut self, sys: &System, budget: u64) {
+        self.budget_end = self.steps.saturating_add(budget);
+        self.mmu.sync(&sys.mem);
+        self.attention = true;
+    }
+
+    /// Carries out one instruction (or one iteration of a REP), or delivers its fault.
+    pub fn step(&mut self, sys: &mut System) {
+        self.single(sys);
+    }
+
+    /// Delivers the fault of the instruction at `ip`.
+    pub fn fault(&mut self, sys: &mut System, fault: Fault, ip: u64) {
+        self.fail(sys, fault, ip);
+    }
+
+    /// True where the boundary is to be looked at before the next instruction.
+    #[inline(always)]
+    #[must_use]
+    pub fn wants_boundary(&self) -> bool {
+        self.attention
+    }
+
+    /// The first offsets that may not be read and not be written; 0 where every access must be
+    /// checked with care.
+    #[inline]
+    #[must_use]
+    pub fn segment_ends(&self, s: SegReg) -> (u64, u64) {
+        (self.read_end[s as usize], self.write_end[s as usize])
+    }
+
+    /// Where in guest memory the code at linear address `lin` lies; `None` where fetching it
+    /// faults, or it lies outside memory: then [`Cpu::step`] finds out.
+    pub fn code_offset(&mut self, sys: &mut System, lin: u64) -> Option<u64> {
+        let known = self.mmu.view().fetch(lin, self.state.cpl == 3);
+        known.or_else(|| self.fetch_offset(sys, lin))
+    }
+}

@@ -1,0 +1,186 @@
+//! Memory for emitted code: one memfd mapped twice, once to be written and once to be executed,
+//! so that no page is ever both. Filled from the front; when full, all of it is dropped.
+//! The [`Context`] with its guard pages lives here too.
+
+use crate::abi::Context;
+use std::io;
+use std::ptr::NonNull;
+
+/// Why there can be no translator on this host.
+#[derive(Debug, thiserror::Error)]
+pub enum JitError {
+    /// The processor lacks something that emitted code is made of.
+    #[error("this host's processor has no {0}: use the interpreter (--engine interp)")]
+    Processor(&'static str),
+    /// The kernel refused memory, or a signal handler.
+    #[error("the host refused {what}: {source}; use the interpreter (--engine interp)")]
+    Host {
+        /// What was asked for.
+        what: &'static str,
+        /// The kernel's word.
+        source: io::Error,
+    },
+}
+
+/// Bytes of emitted code kept before all are dropped.
+pub const CODE_BYTES: usize = 32 << 20;
+
+const PAGE: usize = 4096;
+
+fn refused(what: &'static str) -> impl Fn() -> JitError {
+    move || JitError::Host { what, source: io::Error::last_os_error() }
+}
+
+/// A mapping that goes when it is dropped.
+#[derive(Debug)]
+struct Mapping {
+    at: NonNull<u8>,
+    len: usize,
+}
+
+impl Mapping {
+    fn new(len: usize, protection: i32, flags: i32, fd: i32) -> Option<Self> {
+        // SAFETY: a fresh mapping at an address of the kernel's choice touches nothing of ours.
+        let at = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, fd, 0) };
+        if at == libc::MAP_FAILED {
+            return None;
+        }
+        NonNull::new(at.cast()).map(|at| Self { at, len })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours alone, and nobody keeps its address past this.
+        unsafe { libc::munmap(self.at.as_ptr().cast(), self.len) };
+    }
+}
+
+/// The arena.
+#[derive(Debug)]
+pub struct Arena {
+    write: Mapping,
+    run: Mapping,
+    used: usize,
+    kept: usize,
+}
+
+impl Arena {
+    /// An empty arena.
+    pub fn new() -> Result<Self, JitError> {
+        let failed = refused("memory for translated code");
+        // SAFETY: the name is a NUL-terminated literal; the call has no other requirement.
+        let fd = unsafe { libc::memfd_create(c"cloister-code".as_ptr(), libc::MFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(failed());
+        }
+        // SAFETY: `fd` is open and ours.
+        let sized = unsafe { libc::ftruncate(fd, CODE_BYTES as libc::off_t) } == 0;
+        let map = |protection| Mapping::new(CODE_BYTES, protection, libc::MAP_SHARED, fd);
+        let both =
+            (map(libc::PROT_READ | libc::PROT_WRITE), map(libc::PROT_READ | libc::PROT_EXEC));
+        let error = failed();
+        // SAFETY: `fd` is open and ours; the mappings keep the memory.
+        unsafe { libc::close(fd) };
+        match both {
+            (Some(write), Some(run)) if sized => Ok(Self { write, run, used: 0, kept: 0 }),
+            _ => Err(error),
+        }
+    }
+
+    /// Where the first byte is executed.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        self.run.at.as_ptr() as usize
+    }
+
+    /// Where the next byte will be executed.
+    #[must_use]
+    pub fn next(&self) -> usize {
+        self.start() + self.used
+    }
+
+    /// Bytes still free.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        CODE_BYTES - self.used
+    }
+
+    /// Adds code; returns where it is executed. The caller has seen that there is room.
+    pub fn add(&mut self, code: &[u8]) -> usize {
+        let at = self.next();
+        self.put(self.used, code);
+        self.used = (self.used + code.len()).next_multiple_of(16).min(CODE_BYTES);
+        at
+    }
+
+    /// Overwrites code that was added: the target of a jump.
+    pub fn patch(&mut self, at: usize, bytes: &[u8]) {
+        self.put(at - self.start(), bytes);
+    }
+
+    /// What was added lives as long as the arena.
+    pub fn keep(&mut self) {
+        self.kept = self.used;
+    }
+
+    /// Drops all code but what is kept.
+    pub fn clear(&mut self) {
+        self.used = self.kept;
+    }
+
+    /// The code from `from` on, as it is executed.
+    #[must_use]
+    pub fn code(&self, from: usize, len: usize) -> Vec<u8> {
+        let offset = from - self.start();
+        assert!(offset <= CODE_BYTES && len <= CODE_BYTES - offset);
+        // SAFETY: the range lies within the mapping (asserted), which holds plain bytes.
+        unsafe { std::slice::from_raw_parts(self.write.at.as_ptr().add(offset), len) }.to_vec()
+    }
+
+    fn put(&mut self, offset: usize, bytes: &[u8]) {
+        assert!(offset <= CODE_BYTES && bytes.len() <= CODE_BYTES - offset);
+        // SAFETY: the range lies within the mapping (asserted), and `bytes` is Rust's own memory.
+        unsafe {
+            let to = self.write.at.as_ptr().add(offset);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+        }
+    }
+}
+
+/// The context between its guard pages.
+#[derive(Debug)]
+pub struct ContextPage {
+    pages: Mapping,
+}
+
+impl ContextPage {
+    /// A zeroed context.
+    pub fn new() -> Result<Self, JitError> {
+        let failed = refused("memory for the translator's context");
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let pages = Mapping::new(3 * PAGE, libc::PROT_NONE, flags, -1).ok_or_else(&failed)?;
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: the middle page lies within the mapping, which is ours.
+        let opened = unsafe { libc::mprotect(pages.at.as_ptr().add(PAGE).cast(), PAGE, rights) };
+        if opened != 0 {
+            return Err(failed());
+        }
+        Ok(Self { pages })
+    }
+
+    /// Its address, as emitted code has it in r15.
+    #[must_use]
+    pub fn as_ptr(&self) -> *mut Context {
+        // SAFETY: the middle page lies within the mapping.
+        unsafe { self.pages.at.as_ptr().add(PAGE).cast() }
+    }
+
+    /// The context. All zeroes are a valid one: numbers and raw pointers.
+    #[must_use]
+    pub fn get(&mut self) -> &mut Context {
+        // SAFETY: the page is mapped for reading and writing, page-aligned as the type asks, and
+        // borrowed through `self`; emitted code and callouts run only inside calls that hold it.
+        unsafe { &mut *self.as_ptr() }
+    }
+}

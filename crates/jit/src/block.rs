@@ -1,0 +1,68 @@
+//! What translation leaves behind: blocks, the sites of their callouts, and the edges between
+//! them.
+
+use crate::abi::Mode;
+use decode::Insn;
+use interp::Handler;
+
+/// An instruction that the interpreter may have to carry out.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// The instruction.
+    pub insn: Insn,
+    /// What carries it out.
+    pub run: Handler,
+    /// Its EIP.
+    pub eip: u32,
+    /// Steps of the block from this instruction on, this one included.
+    pub left: u32,
+    /// AF in RFLAGS is to be taken for clear.
+    pub af_clear: bool,
+    /// It may change what the block was made for.
+    pub system: bool,
+}
+
+/// What a block is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Where its bytes lie: offset in guest memory's arena.
+    pub place: u64,
+    /// EIP, which return addresses and targets are made from.
+    pub eip: u32,
+    /// The limit of CS.
+    pub limit: u32,
+    /// The mode.
+    pub mode: Mode,
+}
+
+/// A direct jump out of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Edge {
+    /// Address of the displacement of its jump, four bytes.
+    pub patch: usize,
+    /// Where it goes while it isn't linked.
+    pub stub: usize,
+    /// The target's EIP.
+    pub eip: u32,
+    /// The target lies in the same page.
+    pub near: bool,
+    /// The block it is in.
+    pub from: u32,
+}
+
+/// A translated block.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// What it was made from.
+    pub key: Key,
+    /// Bytes of guest code.
+    pub len: u32,
+    /// Steps.
+    pub steps: u32,
+    /// Where it is executed; 0 once it is dropped.
+    pub start: usize,
+    /// Bytes of host code.
+    pub host_len: usize,
+    /// Edges that are linked to it.
+    pub linked: Vec<u32>,
+}

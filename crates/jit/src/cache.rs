@@ -1,0 +1,151 @@
+//! Blocks by what they were made from, and the links between them. A host's cache: never part of
+//! the state.
+//!
+//! Invariant: a dropped block can't be reached: it isn't found, and every edge that led to it
+//! leads to its stub again.
+
+use crate::arena::Arena;
+use crate::block::{Block, Edge, Key, Site};
+use crate::emit::{Draft, Line};
+use crate::fault::Expected;
+use bus::System;
+use std::collections::HashMap;
+use x86::addr::PAGE_MASK;
+
+/// All blocks.
+#[derive(Default)]
+pub struct Cache {
+    blocks: Vec<Block>,
+    edges: Vec<Edge>,
+    by_key: HashMap<Key, u32>,
+    by_page: HashMap<u32, Vec<u32>>,
+    /// Counts how often everything was dropped.
+    pub generation: u64,
+    /// Sites of callouts, by number.
+    pub sites: Vec<Site>,
+    /// Where emitted code may fault, in the order of addresses.
+    pub expected: Vec<Expected>,
+    /// Lines of each block, kept only for listings.
+    pub lines: Option<HashMap<u32, Vec<Line>>>,
+}
+
+impl Cache {
+    /// The block made from `key`.
+    #[must_use]
+    pub fn find(&self, key: &Key) -> Option<u32> {
+        self.by_key.get(key).copied()
+    }
+
+    /// A block by its number.
+    #[must_use]
+    pub fn block(&self, id: u32) -> &Block {
+        &self.blocks[id as usize]
+    }
+
+    /// Blocks made so far, dropped ones too.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// The number that the next edge gets.
+    #[must_use]
+    pub fn next_edge(&self) -> u32 {
+        self.edges.len() as u32
+    }
+
+    /// Gives a draft its place.
+    pub fn add(&mut self, arena: &mut Arena, key: Key, draft: Draft) -> u32 {
+        let id = self.blocks.len() as u32;
+        let start = arena.add(&draft.code);
+        let offset = (start - arena.start()) as u32;
+        let place = |&(at, stub): &(u32, u32)| Expected { at: offset + at, stub: offset + stub };
+        self.expected.extend(draft.expected.iter().map(place));
+        self.edges.extend(draft.edges.iter().map(|e| Edge {
+            patch: start + e.patch,
+            stub: start + e.stub,
+            eip: e.eip,
+            near: e.near,
+            from: id,
+        }));
+        let (len, steps, host_len) = (draft.len, draft.steps, draft.code.len());
+        self.blocks.push(Block { key, len, steps, start, host_len, linked: Vec::new() });
+        self.by_key.insert(key, id);
+        self.by_page.entry((key.place >> 12) as u32).or_default().push(id);
+        if let Some(lines) = &mut self.lines {
+            lines.insert(id, draft.lines);
+        }
+        id
+    }
+
+    /// An edge by its number.
+    #[must_use]
+    pub fn edge(&self, number: u32) -> Edge {
+        self.edges[number as usize]
+    }
+
+    /// Lets an edge jump straight to a block.
+    pub fn link(&mut self, arena: &mut Arena, number: u32, to: u32) {
+        let edge = self.edges[number as usize];
+        let block = &mut self.blocks[to as usize];
+        set_target(arena, edge.patch, block.start);
+        block.linked.push(number);
+    }
+
+    /// Drops the blocks whose bytes were overwritten.
+    pub fn drop_written(&mut self, arena: &mut Arena, sys: &mut System) {
+        while let Some(write) = sys.mem.next_code_write() {
+            let page = write.page();
+            let ids = self.by_page.remove(&page).unwrap_or_default();
+            let hit = |id: &u32| {
+                let block = &self.blocks[*id as usize];
+                write.overlaps(block.key.place, u64::from(block.len))
+            };
+            let (gone, kept): (Vec<u32>, Vec<u32>) = ids.into_iter().partition(hit);
+            let pieces = kept.iter().fold(0, |pieces, id| {
+                let block = &self.blocks[*id as usize];
+                pieces | mem::pieces(block.key.place & PAGE_MASK, u64::from(block.len))
+            });
+            sys.mem.keep_code(page, pieces);
+            if !kept.is_empty() {
+                self.by_page.insert(page, kept);
+            }
+            gone.into_iter().for_each(|id| self.drop_block(arena, id));
+        }
+    }
+
+    fn drop_block(&mut self, arena: &mut Arena, id: u32) {
+        let block = &mut self.blocks[id as usize];
+        block.start = 0;
+        let linked = std::mem::take(&mut block.linked);
+        if self.by_key.get(&block.key) == Some(&id) {
+            self.by_key.remove(&block.key);
+        }
+        for number in linked {
+            let edge = self.edges[number as usize];
+            set_target(arena, edge.patch, edge.stub);
+        }
+    }
+
+    /// Drops everything, and says so to memory where it is at hand.
+    pub fn clear(&mut self, arena: &mut Arena, sys: Option<&mut System>) {
+        if let Some(sys) = sys {
+            for page in self.by_page.keys() {
+                sys.mem.forget_code(*page);
+            }
+        }
+        self.generation += 1;
+        self.blocks.clear();
+        self.edges.clear();
+        self.by_key.clear();
+        self.by_page.clear();
+        self.sites.clear();
+        self.expected.clear();
+        arena.clear();
+    }
+}
+
+fn set_target(arena: &mut Arena, patch: usize, target: usize) {
+    let displacement = (target as i64 - patch as i64 - 4) as i32;
+    arena.patch(patch, &displacement.to_le_bytes());
+}

@@ -1,0 +1,112 @@
+//! From emitted code to the interpreter and back: one guest instruction, with exact RIP, steps
+//! and flags.
+
+use crate::abi::{Context, Exit, Mode};
+use crate::block::Site;
+use bus::System;
+use decode::Insn;
+use interp::Cpu;
+use x86::{Arith, SegReg};
+
+/// The status flags as emitted code keeps them in [`Context::flags`].
+#[must_use]
+pub fn pack(arith: Arith) -> u32 {
+    let flags = arith.flags();
+    (flags & 0xFF) << 8 | flags >> 11 & 1
+}
+
+/// And back.
+#[must_use]
+pub fn unpack(flags: u32) -> Arith {
+    Arith::from_flags(flags >> 8 & 0xFF | (flags & 1) << 11)
+}
+
+const AF: u32 = 1 << 12;
+
+impl Context {
+    /// Takes over what emitted code needs of the processor's mode.
+    pub fn refresh(&mut self, cpu: &Cpu, window: bool) {
+        for s in SegReg::ALL {
+            let n = s as usize;
+            self.base[n] = u64::from(cpu.state.segment(s).base as u32);
+            (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
+        }
+        self.tlb = cpu.mmu.view().table(cpu.state.cpl == 3) as u64;
+        self.mode = Mode::of(cpu, window).0;
+        self.version = cpu.mmu.view().version();
+    }
+
+    /// The step at which the processor is, with `left` of the block's steps not yet done.
+    #[must_use]
+    pub fn steps(&self, left: u32) -> u64 {
+        self.end.wrapping_sub((self.budget + i64::from(left)) as u64)
+    }
+}
+
+/// Carries out the instruction of a site. Called by emitted code, registers spilled.
+///
+/// # Safety
+/// `context` is the one whose emitted code called, with the processor and system that the run
+/// was given; nobody else uses them meanwhile.
+pub unsafe extern "sysv64" fn callout(context: *mut Context, site: u32) -> u32 {
+    // SAFETY: the caller's promise. The pointers were made from `&mut` that `Jit::run` holds and
+    // doesn't use while emitted code runs; the site's number was emitted for this table.
+    let (context, cpu, sys, site) = unsafe {
+        let context = &mut *context;
+        let (cpu, sys) = (&mut *context.cpu, &mut *context.sys);
+        let site = &*context.sites.add(site as usize);
+        (context, cpu, sys, site)
+    };
+    context.callouts += 1;
+    let exit = carry_out(context, cpu, sys, site);
+    context.flags = pack(cpu.state.arith);
+    exit
+}
+
+fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> u32 {
+    let next = site.eip.wrapping_add(u32::from(site.insn.len));
+    cpu.steps = context.steps(site.left);
+    cpu.state.rip = u64::from(next);
+    cpu.state.arith = unpack(if site.af_clear { context.flags & !AF } else { context.flags });
+    if let Err(fault) = (site.run)(cpu, sys, &site.insn) {
+        cpu.fault(sys, fault, u64::from(site.eip));
+        return leave(context, cpu, Exit::BOUNDARY);
+    }
+    cpu.steps += 1;
+    if cpu.wants_boundary() {
+        return leave(context, cpu, Exit::BOUNDARY);
+    }
+    if cpu.state.rip != u64::from(next) || cpu.mmu.view().version() != context.version {
+        return leave(context, cpu, Exit::DISPATCH);
+    }
+    if site.system {
+        let (mode, tlb) = (context.mode, context.tlb);
+        context.refresh(cpu, Mode(mode).has(Mode::WINDOW));
+        if (context.mode, context.tlb) != (mode, tlb) {
+            return leave(context, cpu, Exit::DISPATCH);
+        }
+    }
+    let behind = if site.insn.has(Insn::ENDS_BLOCK) { 0 } else { i64::from(site.left) - 1 };
+    context.budget = context.end.wrapping_sub(cpu.steps) as i64 - behind;
+    Exit::CONTINUE
+}
+
+/// Leaves with what the run loop expects of every exit.
+fn leave(context: &mut Context, cpu: &Cpu, exit: u32) -> u32 {
+    context.budget = context.end.wrapping_sub(cpu.steps) as i64;
+    context.eip = cpu.state.eip();
+    exit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_round_trip_through_their_emitted_form() {
+        for flags in (0..=0xFFF).map(|f| f & 0x8D5) {
+            let arith = Arith::from_flags(flags);
+            assert_eq!(unpack(pack(arith)).flags(), flags, "{flags:#x}");
+        }
+    }
+}

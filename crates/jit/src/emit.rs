@@ -1,0 +1,361 @@
+//! Translation of one block: guest instructions in, host code out.
+//!
+//! Invariant: before each guest instruction the guest's registers and flags are where
+//! [`crate::abi`] says, so that any of them can be left to the interpreter.
+
+mod control;
+mod flags;
+mod memory;
+mod plain;
+mod stack;
+
+use crate::abi::{Exit, Mode, at};
+use crate::block::Site;
+use crate::forms::{Form, Guest, form};
+use crate::stubs::Ops;
+use decode::Insn;
+use dynasm::dynasm;
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
+
+/// What a block is made from.
+pub struct Source<'a> {
+    /// Its bytes, to the end of the page.
+    pub bytes: &'a [u8],
+    /// EIP of the first.
+    pub eip: u32,
+    /// Its offset in the page.
+    pub page_offset: u32,
+    /// The limit of CS.
+    pub limit: u32,
+    /// The mode.
+    pub mode: Mode,
+}
+
+/// An edge, before its block has a place.
+#[derive(Clone, Copy, Debug)]
+pub struct DraftEdge {
+    /// Offset of the displacement of its jump.
+    pub patch: usize,
+    /// Offset of its stub.
+    pub stub: usize,
+    /// The target's EIP.
+    pub eip: u32,
+    /// The target lies in the same page.
+    pub near: bool,
+}
+
+/// A block, before it has a place.
+pub struct Draft {
+    /// Host code.
+    pub code: Vec<u8>,
+    /// Bytes of guest code.
+    pub len: u32,
+    /// Steps.
+    pub steps: u32,
+    /// Edges, in the order of their numbers.
+    pub edges: Vec<DraftEdge>,
+    /// Offsets of host instructions that may fault, and of the stubs for them.
+    pub expected: Vec<(u32, u32)>,
+    /// Host offset, kind and guest offset at which each guest instruction begins.
+    pub lines: Vec<Line>,
+}
+
+/// Where a guest instruction's host code begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// Offset in the host code.
+    pub host: u32,
+    /// Offset in the guest code.
+    pub guest: u32,
+    /// How it was translated.
+    pub kind: Kind,
+}
+
+/// How a guest instruction is translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One host instruction of the same form.
+    Rewritten,
+    /// A sequence.
+    Expanded,
+    /// A call of the interpreter's function.
+    Callout,
+}
+
+/// The most instructions a block holds.
+const MAX_INSNS: usize = 32;
+
+/// A guest instruction, decoded and classified.
+pub(crate) struct Item {
+    insn: Insn,
+    guest: Guest,
+    form: Option<Form>,
+    eip: u32,
+}
+
+impl Item {
+    fn next(&self) -> u32 {
+        self.eip.wrapping_add(u32::from(self.insn.len))
+    }
+}
+
+/// Code that is jumped to rarely, behind the block.
+struct Cold {
+    label: DynamicLabel,
+    /// Where it goes on; `None` if the instruction ends the block.
+    back: Option<DynamicLabel>,
+    /// The guest's flags are in r11, as LAHF and SETO left them.
+    flags_in_r11: bool,
+    /// This byte register and its high half are swapped.
+    swapped: Option<u8>,
+    site: u32,
+    /// EIP of the next instruction.
+    next: u32,
+}
+
+/// The state of a translation.
+pub(crate) struct Emitter<'a> {
+    ops: Ops,
+    source: &'a Source<'a>,
+    sites: &'a mut Vec<Site>,
+    first_edge: u32,
+    /// Where the budget check goes that fails.
+    short: DynamicLabel,
+    cold: Vec<Cold>,
+    edges: Vec<(usize, DynamicLabel, u32)>,
+    expected: Vec<(usize, DynamicLabel)>,
+    /// AF in RFLAGS is to be taken for clear.
+    af_clear: bool,
+    steps: u32,
+    lines: Vec<Line>,
+}
+
+/// Translates the block at the start of `source`; `None` where its first instruction must be
+/// taken alone. `first_edge` is the number that its first edge will have.
+pub fn translate(
+    source: &Source,
+    base: usize,
+    sites: &mut Vec<Site>,
+    first_edge: u32,
+) -> Option<Draft> {
+    let items = discover(source);
+    let last = items.last()?;
+    let len = last.next().wrapping_sub(source.eip);
+    let mut ops = Ops::new(base);
+    let short = ops.new_dynamic_label();
+    let mut e = Emitter {
+        ops,
+        source,
+        sites,
+        first_edge,
+        short,
+        cold: Vec::new(),
+        edges: Vec::new(),
+        expected: Vec::new(),
+        af_clear: false,
+        steps: items.len() as u32,
+        lines: Vec::new(),
+    };
+    e.charge();
+    e.body(&items);
+    e.finish(len)
+}
+
+/// The instructions of the block: to the first that ends it, the end of the page or of CS.
+fn discover(source: &Source) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut at = 0;
+    while items.len() < MAX_INSNS {
+        let Ok(insn) = decode::decode(&source.bytes[at..], source.mode.has(Mode::CODE32)) else {
+            break;
+        };
+        let end = at + usize::from(insn.len);
+        let last = u64::from(source.eip) + end as u64 - 1;
+        let Some(guest) = Guest::parse(&source.bytes[at..end], &insn) else { break };
+        if last > u64::from(source.limit) {
+            break;
+        }
+        let eip = source.eip + at as u32;
+        let ends = insn.has(Insn::ENDS_BLOCK);
+        let form = form(&guest).filter(|_| !ends);
+        items.push(Item { insn, guest, form, eip });
+        at = end;
+        if ends {
+            break;
+        }
+    }
+    items
+}
+
+impl Emitter<'_> {
+    fn offset(&self) -> usize {
+        self.ops.offset().0
+    }
+
+    /// Charges the block's steps without touching a flag; leaves if they aren't there.
+    /// ```text
+    ///   lea r14, [r14-n] ; sarx r8, r14, 63 ; mov r8d, [r15+r8*8]    faults where r14 < 0
+    /// ```
+    fn charge(&mut self) {
+        let n = self.steps as i32;
+        dynasm!(self.ops
+            ; .arch x64
+            ; lea r14, [r14 - n]
+            ; mov r10d, 63
+            ; sarx r8, r14, r10
+        );
+        self.expect(self.short);
+        dynasm!(self.ops; .arch x64; mov r8d, [r15 + r8 * 8]);
+    }
+
+    /// The instruction emitted next may fault; it then goes on at `label`.
+    fn expect(&mut self, label: DynamicLabel) {
+        let offset = self.offset();
+        self.expected.push((offset, label));
+    }
+
+    fn body(&mut self, items: &[Item]) {
+        for (n, item) in items.iter().enumerate() {
+            let (left, dead) = (self.steps - n as u32, plain::flags_dead(&items[n + 1..]));
+            let before = self.lines.len();
+            let (host, guest) = (self.offset() as u32, item.eip.wrapping_sub(self.source.eip));
+            let kind = self.item(item, left, dead);
+            debug_assert_eq!(before, self.lines.len());
+            self.lines.push(Line { host, guest, kind });
+        }
+        if let Some(last) = items.last().filter(|last| !last.insn.has(Insn::ENDS_BLOCK)) {
+            self.settle_af();
+            self.jump_edge(last.next());
+        }
+    }
+
+    /// One instruction.
+    fn item(&mut self, item: &Item, left: u32, dead: bool) -> Kind {
+        let made = match &item.form {
+            Some(form) => self.plain(item, form, left, dead),
+            None => self.stack(item, left).or_else(|| self.control(item, left)),
+        };
+        made.unwrap_or_else(|| self.callout(item, left))
+    }
+
+    /// Leaves the instruction to the interpreter, in line.
+    fn callout(&mut self, item: &Item, left: u32) -> Kind {
+        let site = self.site(item, left, true);
+        self.call(site);
+        self.af_clear = false;
+        if item.insn.has(Insn::ENDS_BLOCK) {
+            // Only an instruction that goes on at the next comes back here.
+            self.jump_edge(item.next());
+        }
+        Kind::Callout
+    }
+
+    fn call(&mut self, site: u32) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov r8d, site as i32
+            ; call QWORD [r15 + at::CALLOUT]
+        );
+    }
+
+    fn site(&mut self, item: &Item, left: u32, system: bool) -> u32 {
+        let run = interp::ops::lookup(&item.insn);
+        let (insn, eip, af_clear) = (item.insn, item.eip, self.af_clear);
+        self.sites.push(Site { insn, run, eip, left, af_clear, system });
+        self.sites.len() as u32 - 1
+    }
+
+    /// Where to go when the emitted code can't carry out `item`: the interpreter does, and the
+    /// block goes on at `back`.
+    fn cold(&mut self, item: &Item, left: u32, back: Option<DynamicLabel>) -> DynamicLabel {
+        let label = self.ops.new_dynamic_label();
+        let site = self.site(item, left, false);
+        let next = item.next();
+        self.cold.push(Cold { label, back, flags_in_r11: false, swapped: None, site, next });
+        label
+    }
+
+    /// A jump to a block.
+    fn jump_edge(&mut self, eip: u32) {
+        self.ops.push(0xE9);
+        self.ops.push_i32(0);
+        self.edge_here(eip);
+    }
+
+    /// The four bytes just emitted are the displacement of a jump to a block.
+    fn edge_here(&mut self, eip: u32) {
+        let label = self.ops.new_dynamic_label();
+        let patch = self.offset() - 4;
+        self.edges.push((patch, label, eip));
+    }
+
+    fn finish(mut self, len: u32) -> Option<Draft> {
+        let cold = std::mem::take(&mut self.cold);
+        self.emit_short();
+        cold.iter().for_each(|c| self.emit_cold(c));
+        let drafts = std::mem::take(&mut self.edges);
+        let mut edges = Vec::new();
+        for (number, (patch, label, eip)) in (self.first_edge..).zip(drafts) {
+            let stub = self.offset();
+            let (number, target) = ((number + Exit::EDGES) as i32, eip as i32);
+            dynasm!(self.ops
+                ; .arch x64
+                ; =>label
+                ; mov DWORD [r15 + at::EIP], target
+                ; mov r8d, number
+                ; jmp QWORD [r15 + at::EXIT_EDGE]
+            );
+            edges.push(DraftEdge { patch, stub, eip, near: self.is_near(eip) });
+        }
+        let place = |e: &Self, label| e.ops.labels().resolve_dynamic(label).ok();
+        let mut expected = Vec::new();
+        for (at, label) in &self.expected {
+            expected.push((*at as u32, place(&self, *label)?.0 as u32));
+        }
+        let (steps, lines) = (self.steps, self.lines);
+        let mut code = self.ops.finalize().ok()?;
+        for edge in &edges {
+            let displacement = edge.stub as i32 - edge.patch as i32 - 4;
+            code[edge.patch..edge.patch + 4].copy_from_slice(&displacement.to_le_bytes());
+        }
+        Some(Draft { code, len, steps, edges, expected, lines })
+    }
+
+    /// True where `eip` lies in the page of the block.
+    fn is_near(&self, eip: u32) -> bool {
+        let ahead = eip.wrapping_sub(self.source.eip);
+        self.source.page_offset.wrapping_add(ahead) < 0x1000
+    }
+
+    fn emit_short(&mut self) {
+        let (n, entry) = (self.steps as i32, self.source.eip as i32);
+        dynasm!(self.ops
+            ; .arch x64
+            ; =>self.short
+            ; lea r14, [r14 + n]
+            ; mov DWORD [r15 + at::EIP], entry
+            ; mov r8d, Exit::SHORT as i32
+            ; jmp QWORD [r15 + at::EXIT_EDGE]
+        );
+    }
+
+    fn emit_cold(&mut self, cold: &Cold) {
+        dynasm!(self.ops; .arch x64; =>cold.label);
+        if let Some(low) = cold.swapped {
+            self.swap_halves(low);
+        }
+        if cold.flags_in_r11 {
+            self.flags_from_r11();
+        }
+        self.call(cold.site);
+        match cold.back {
+            Some(back) => dynasm!(self.ops; .arch x64; jmp =>back),
+            // A transfer to the next instruction comes back here.
+            None => dynasm!(self.ops
+                ; .arch x64
+                ; mov DWORD [r15 + at::EIP], cold.next as i32
+                ; jmp QWORD [r15 + at::EXIT_DISPATCH]
+            ),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Near transfers of control: Jcc JMP CALL RET LOOP JECXZ. Targets in the instruction become
+//! edges; others leave for the dispatcher.
+
+use super::memory::{Address, Wanted};
+use super::{Emitter, Item, Kind};
+use crate::abi::at;
+use crate::rewrite::{Host, Rm, encode, host};
+use decode::{Code, Insn};
+use dynasm::dynasm;
+use dynasmrt::{DynasmApi, DynasmLabelApi};
+
+impl Emitter<'_> {
+    /// Emits a transfer of control; `None` where it must be a callout.
+    pub(super) fn control(&mut self, item: &Item, left: u32) -> Option<Kind> {
+        let g = &item.guest;
+        match (g.map0f, g.op) {
+            (false, 0x70..0x80) | (true, 0x80..0x90) => self.jcc(item),
+            (false, 0xE9 | 0xEB) => {
+                let target = self.target(item)?;
+                self.settle_af();
+                self.jump_edge(target);
+                Some(Kind::Expanded)
+            }
+            (false, 0xE3) => self.jecxz(item),
+            (false, 0xE2) => self.loop_ecx(item),
+            (false, 0xE8) => self.call_near(item, left),
+            (false, 0xC2 | 0xC3) => self.ret(item, left),
+            (false, 0xFF) if matches!(g.digit(), 2 | 4) => self.indirect(item, left),
+            _ => None,
+        }
+    }
+
+    /// Where a direct branch goes, if that lies within CS.
+    fn target(&self, item: &Item) -> Option<u32> {
+        let target = item.next().wrapping_add(item.insn.imm);
+        let target = if item.insn.op32() { target } else { target & 0xFFFF };
+        (target <= self.source.limit).then_some(target)
+    }
+
+    /// ```text
+    ///   jcc edge ; jmp edge
+    /// ```
+    fn jcc(&mut self, item: &Item) -> Option<Kind> {
+        let target = self.target(item)?;
+        self.settle_af();
+        let condition = item.guest.op & 0xF;
+        self.ops.push(0x0F);
+        self.ops.push(0x80 | condition);
+        self.ops.push_i32(0);
+        self.edge_here(target);
+        self.jump_edge(item.next());
+        Some(Kind::Expanded)
+    }
+
+    /// ```text
+    ///   jecxz taken ; jmp edge ; taken: jmp edge
+    /// ```
+    fn jecxz(&mut self, item: &Item) -> Option<Kind> {
+        let target = self.target(item)?;
+        if !item.insn.has(Insn::ADDR32) {
+            return None;
+        }
+        self.settle_af();
+        dynasm!(self.ops; .arch x64; jecxz >taken);
+        self.jump_edge(item.next());
+        dynasm!(self.ops; .arch x64; taken:);
+        self.jump_edge(target);
+        Some(Kind::Expanded)
+    }
+
+    /// ```text
+    ///   lea ecx, [rcx-1] ; jecxz done ; jmp edge ; done: jmp edge
+    /// ```
+    fn loop_ecx(&mut self, item: &Item) -> Option<Kind> {
+        let target = self.target(item)?;
+        if !item.insn.has(Insn::ADDR32) {
+            return None;
+        }
+        self.settle_af();
+        dynasm!(self.ops; .arch x64; lea ecx, [rcx - 1]; jecxz >done);
+        self.jump_edge(target);
+        dynasm!(self.ops; .arch x64; done:);
+        self.jump_edge(item.next());
+        Some(Kind::Expanded)
+    }
+
+    /// A target that isn't known here can't be checked against a limit cheaply: only where the
+    /// operand size keeps it within.
+    fn any_target_is_within(&self, item: &Item) -> bool {
+        let most = if item.insn.op32() { u32::MAX } else { 0xFFFF };
+        self.source.limit >= most
+    }
+
+    fn call_near(&mut self, item: &Item, left: u32) -> Option<Kind> {
+        let target = self.target(item)?;
+        self.push_return(item, left);
+        self.settle_af();
+        self.jump_edge(target);
+        Some(Kind::Expanded)
+    }
+
+    /// Pushes the return address, and moves the stack pointer.
+    fn push_return(&mut self, item: &Item, left: u32) {
+        let size: u8 = if item.insn.op32() { 4 } else { 2 };
+        let rm = self.stack_access(item, left, -i32::from(size), true, None);
+        let imm = item.next().to_le_bytes();
+        let imm = &imm[..usize::from(size)];
+        let store = Host { op16: size == 2, imm, ..Host::new(0xC7, 0, Rm::Mem(rm)) };
+        encode(&mut self.ops, &store).expect("no byte register");
+        self.move_stack(-i32::from(size));
+    }
+
+    /// ```text
+    ///   r9d = [top] ; move the stack pointer ; leave for r9d
+    /// ```
+    fn ret(&mut self, item: &Item, left: u32) -> Option<Kind> {
+        if !self.any_target_is_within(item) {
+            return None;
+        }
+        let size: u8 = if item.insn.op32() { 4 } else { 2 };
+        let rm = self.stack_access(item, left, 0, false, None);
+        self.load_target(Rm::Mem(rm), size);
+        let released = (item.insn.imm & 0xFFFF) as i32;
+        self.move_stack(i32::from(size) + released);
+        self.leave_for_r9();
+        Some(Kind::Expanded)
+    }
+
+    /// `mov r9d, rm`, zero-extended.
+    fn load_target(&mut self, rm: Rm, size: u8) {
+        let load = if size == 2 {
+            Host { map0f: true, ..Host::new(0xB7, 9, rm) }
+        } else {
+            Host::new(0x8B, 9, rm)
+        };
+        encode(&mut self.ops, &load).expect("no byte register");
+    }
+
+    fn leave_for_r9(&mut self) {
+        self.settle_af();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [r15 + at::EIP], r9d
+            ; jmp QWORD [r15 + at::EXIT_DISPATCH]
+        );
+    }
+
+    /// JMP and CALL through a register or memory.
+    fn indirect(&mut self, item: &Item, left: u32) -> Option<Kind> {
+        if !self.any_target_is_within(item) {
+            return None;
+        }
+        let size: u8 = if item.insn.op32() { 4 } else { 2 };
+        let is_call = item.guest.digit() == 2;
+        if item.insn.is_mem() {
+            if is_call {
+                // Two accesses that may fault, the first of which r9 would have to outlive.
+                return self.call_memory(item, left, size);
+            }
+            let rm = self.target_access(item, left, size);
+            self.load_target(Rm::Mem(rm), size);
+        } else {
+            if is_call {
+                self.push_return_of_register(item, left);
+            }
+            self.load_target(Rm::Reg(host(item.guest.modrm & 7)), size);
+            if is_call {
+                self.move_stack(-i32::from(size));
+            }
+        }
+        self.leave_for_r9();
+        Some(Kind::Expanded)
+    }
+
+    fn target_access(&mut self, item: &Item, left: u32, size: u8) -> crate::rewrite::Mem {
+        let address = Address::of(&item.insn);
+        let wanted = Wanted { address, size, write: false, keep_flags: true };
+        let access = self.access(item, left, &wanted, None);
+        if access.rm.window {
+            self.expect(access.cold);
+        }
+        access.rm
+    }
+
+    /// The target waits in the context while the stack is looked at. A fault of the push comes
+    /// before anything has changed.
+    fn call_memory(&mut self, item: &Item, left: u32, size: u8) -> Option<Kind> {
+        let rm = self.target_access(item, left, size);
+        self.load_target(Rm::Mem(rm), size);
+        dynasm!(self.ops; .arch x64; mov [r15 + at::EIP], r9d);
+        self.push_return(item, left);
+        self.settle_af();
+        dynasm!(self.ops; .arch x64; jmp QWORD [r15 + at::EXIT_DISPATCH]);
+        Some(Kind::Expanded)
+    }
+
+    /// As [`Emitter::push_return`], with the stack pointer not yet moved: it may be the target.
+    fn push_return_of_register(&mut self, item: &Item, left: u32) {
+        let size: u8 = if item.insn.op32() { 4 } else { 2 };
+        let rm = self.stack_access(item, left, -i32::from(size), true, None);
+        let imm = item.next().to_le_bytes();
+        let imm = &imm[..usize::from(size)];
+        let store = Host { op16: size == 2, imm, ..Host::new(0xC7, 0, Rm::Mem(rm)) };
+        encode(&mut self.ops, &store).expect("no byte register");
+    }
+}
+
+/// True for the forms of PUSH and POP that name a general register or an immediate.
+pub(super) fn is_leave(code: Code) -> bool {
+    matches!(code, Code::Leavew | Code::Leaved)
+}

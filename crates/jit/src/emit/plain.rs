@@ -1,0 +1,224 @@
+//! Instructions that the host has in the same form: their bytes with host registers, and a
+//! memory operand found first. (SDM 2, each instruction's "Flags Affected".)
+
+use super::memory::{Access, Address, Wanted};
+use super::{Emitter, Item, Kind};
+use crate::forms::{self, Form, Operand, Reg, Writes};
+use crate::rewrite::{HighByte, Host, Mem, Rm, encode, host};
+use decode::{Code, Insn};
+use dynasm::dynasm;
+use dynasmrt::{DynasmApi, DynasmLabelApi};
+
+/// True where the flags that an instruction leaves are overwritten by those behind it before
+/// anything can look at them: an instruction that may fault or leave the block can.
+pub(super) fn flags_dead(behind: &[Item]) -> bool {
+    for item in behind {
+        let Some(form) = &item.form else { return false };
+        let looks = item.insn.is_mem() && form.access != forms::Access::Address
+            || form.reads_flags
+            || form.writes == Writes::Divide;
+        if looks {
+            return false;
+        }
+        if form.writes.covers_all() {
+            return true;
+        }
+    }
+    false
+}
+
+impl Emitter<'_> {
+    /// Emits `item` by its form; `None` where it must be a callout.
+    pub(super) fn plain(&mut self, item: &Item, f: &Form, left: u32, dead: bool) -> Option<Kind> {
+        if (f.writes == Writes::Unsure && !dead) || !self.is_encodable(item, f) {
+            return None;
+        }
+        let is_shift_cl = f.writes == Writes::ShiftCl && !dead;
+        let before = self.offset();
+        if item.insn.code == Code::Lahf || is_shift_cl {
+            self.settle_af();
+        }
+        if f.access == forms::Access::Address {
+            return Some(self.lea(item, f));
+        }
+        let back = self.ops.new_dynamic_label();
+        let memory = item.insn.is_mem() && f.rm != Operand::None;
+        let access = memory.then(|| {
+            let covers = f.writes.covers_all() && !f.reads_flags;
+            let divides = f.writes == Writes::Divide;
+            let keep_flags = !divides && !covers && (!dead || f.reads_flags);
+            let write = f.access != forms::Access::Read;
+            let address = Address::of(&item.insn);
+            let wanted = Wanted { address, size: f.width, write, keep_flags };
+            self.access(item, left, &wanted, Some(back))
+        });
+        if f.writes == Writes::Divide {
+            self.divide(item, f, left, dead, access);
+        } else {
+            self.operate(item, f, access);
+        }
+        self.settle(item, f, dead, is_shift_cl);
+        dynasm!(self.ops; .arch x64; =>back);
+        let is_longer = access.is_some_and(|a| !a.rm.window) || self.offset() > before + 15;
+        Some(if is_longer { Kind::Expanded } else { Kind::Rewritten })
+    }
+
+    /// The flags as the interpreter leaves them.
+    fn settle(&mut self, item: &Item, f: &Form, dead: bool, is_shift_cl: bool) {
+        match f.writes {
+            Writes::Nothing | Writes::Some | Writes::Divide => {}
+            Writes::All | Writes::SomeAndAf | Writes::Unsure => self.af_clear = false,
+            Writes::AllButAf => self.af_clear = true,
+            Writes::ShiftCl if is_shift_cl => self.settle_shift_cl(),
+            Writes::ShiftCl => {}
+            Writes::Product => {
+                self.af_clear = false;
+                let low = match f.reg {
+                    Reg::Gpr { .. } => host(item.guest.digit()),
+                    Reg::Digit(_) => 0,
+                };
+                if !dead {
+                    self.settle_product(low, f.width);
+                }
+            }
+            Writes::Scan => {
+                self.af_clear = false;
+                if !dead {
+                    self.settle_scan();
+                }
+            }
+        }
+    }
+
+    /// The host instruction, with `rm` for its rm operand.
+    fn host_form<'b>(&self, item: &'b Item, f: &Form, access: Option<Access>) -> Host<'b> {
+        let byte_rm = f.width == 1;
+        let gpr = |n: u8, byte: bool| if byte { n } else { host(n) };
+        let rm = match (f.rm, access) {
+            (_, Some(access)) => Rm::Mem(access.rm),
+            (Operand::Accumulator | Operand::None, None) => Rm::Reg(0),
+            (Operand::InOpcode, None) => Rm::Reg(gpr(item.guest.op & 7, byte_rm)),
+            (Operand::ModRm, None) => Rm::Reg(gpr(item.guest.modrm & 7, byte_rm)),
+        };
+        let (reg, reg8) = match f.reg {
+            Reg::Digit(digit) => (digit, false),
+            Reg::Gpr { byte } => (gpr(item.guest.digit(), byte), byte),
+        };
+        Host {
+            op16: f.op16,
+            wide: false,
+            map0f: f.map0f,
+            op: f.op,
+            reg,
+            reg8,
+            rm,
+            rm8: byte_rm,
+            imm: item.guest.imm(usize::from(f.imm)),
+        }
+    }
+
+    /// False where a high byte register would need a REX prefix beside it, with no way around.
+    fn is_encodable(&self, item: &Item, f: &Form) -> bool {
+        if f.rm == Operand::None {
+            return true;
+        }
+        if item.insn.is_mem() {
+            // CMPXCHG has AL besides the register.
+            let exchanges = f.map0f && matches!(f.op, 0xB0 | 0xB1);
+            return !(exchanges && f.width == 1 && item.guest.digit() >= 4);
+        }
+        let mut nowhere = dynasmrt::SimpleAssembler::new();
+        encode(&mut nowhere, &self.host_form(item, f, None)).is_ok()
+    }
+
+    /// One host instruction; a high byte register that can't be named beside an address in a
+    /// high register changes places with its low half meanwhile, which touches no flag:
+    /// ```text
+    ///   xchg al, ah ; op al, [r8] ; xchg al, ah
+    /// ```
+    fn operate(&mut self, item: &Item, f: &Form, access: Option<Access>) {
+        if f.rm == Operand::None {
+            if f.op16 {
+                self.ops.push(0x66);
+            }
+            return self.ops.push(f.op);
+        }
+        let host = self.host_form(item, f, access);
+        if let Some(access) = access.filter(|a| a.rm.window) {
+            let mut trial = dynasmrt::SimpleAssembler::new();
+            if encode(&mut trial, &host) == Err(HighByte) {
+                // The address may name the register whose halves change places.
+                self.effective_address(&Address::of(&item.insn));
+                let rm = Mem { window: true, base: Some(8), index: None, disp: 0 };
+                let host = Host { rm: Rm::Mem(rm), ..host };
+                self.last_cold().swapped = Some(host.reg & 3);
+                self.swap_halves(host.reg & 3);
+                self.expect(access.cold);
+                let low = Host { reg: host.reg & 3, ..host };
+                encode(&mut self.ops, &low).expect("a low byte register");
+                return self.swap_halves(host.reg & 3);
+            }
+            self.expect(access.cold);
+        }
+        if encode(&mut self.ops, &host) == Err(HighByte) {
+            self.swap_halves(host.reg & 3);
+            let low = Host { reg: host.reg & 3, ..host };
+            encode(&mut self.ops, &low).expect("a low byte register");
+            self.swap_halves(host.reg & 3);
+        }
+    }
+
+    /// `xchg al, ah` and its like.
+    pub(super) fn swap_halves(&mut self, low: u8) {
+        self.ops.push(0x86);
+        self.ops.push(0xC0 | (low + 4) << 3 | low);
+    }
+
+    /// A division leaves the guest's flags alone, the host's doesn't. One that faults changes
+    /// nothing, and the interpreter raises the fault.
+    /// ```text
+    ///   save flags in r11 (where they matter) ; div ; restore
+    /// ```
+    fn divide(&mut self, item: &Item, f: &Form, left: u32, dead: bool, access: Option<Access>) {
+        let from_site = access.is_some_and(|a| a.flags_in_r11);
+        if !dead && !from_site {
+            self.flags_to_r11();
+        }
+        let host = self.host_form(item, f, access);
+        let cold = if access.is_some_and(|a| a.rm.window) {
+            self.last_cold().flags_in_r11 = !dead;
+            self.last_cold().label
+        } else {
+            let back = self.ops.new_dynamic_label();
+            let cold = self.cold(item, left, Some(back));
+            self.last_cold().flags_in_r11 = from_site || !dead;
+            self.expect(cold);
+            encode(&mut self.ops, &host).expect("no high byte beside an address");
+            if !dead {
+                self.flags_from_r11();
+            }
+            dynasm!(self.ops; .arch x64; =>back);
+            return;
+        };
+        self.expect(cold);
+        encode(&mut self.ops, &host).expect("no high byte beside an address");
+        if !dead {
+            self.flags_from_r11();
+        }
+    }
+
+    /// LEA: with a 16-bit address the sum is cut first.
+    fn lea(&mut self, item: &Item, f: &Form) -> Kind {
+        let address = Address::of(&item.insn);
+        let reg = host(item.guest.digit());
+        if item.insn.has(Insn::ADDR32) {
+            let lea = Host { op16: f.op16, ..Host::new(0x8D, reg, Rm::Mem(address.host(false))) };
+            encode(&mut self.ops, &lea).expect("no byte register");
+            return Kind::Rewritten;
+        }
+        self.effective_address(&address);
+        let mov = Host { op16: f.op16, ..Host::new(0x89, 8, Rm::Reg(reg)) };
+        encode(&mut self.ops, &mov).expect("no byte register");
+        Kind::Expanded
+    }
+}

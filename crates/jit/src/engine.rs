@@ -1,0 +1,210 @@
+//! The engine: finds or makes the block at CS:EIP, runs emitted code until it leaves, and looks
+//! around at boundaries exactly as the interpreter does.
+
+use crate::abi::{Context, Exit as Left, Mode};
+use crate::arena::{Arena, ContextPage, JitError};
+use crate::block::Key;
+use crate::cache::Cache;
+use crate::callout::{callout, pack, unpack};
+use crate::emit::{self, Source};
+use crate::fault::Registration;
+use crate::stubs::Stubs;
+use bus::System;
+use interp::{Cpu, Exit, Next};
+use x86::SegReg;
+
+/// Room that a block's host code may take, bytes: more is never made of 32 instructions.
+const BLOCK_ROOM: usize = 64 << 10;
+/// Steps of one entry at most: r14 is signed.
+const MOST: u64 = 1 << 40;
+
+/// The translator of one processor. Holds host caches only.
+pub struct Jit {
+    pub(crate) cache: Cache,
+    pub(crate) arena: Arena,
+    stubs: Stubs,
+    // Goes before the page it names.
+    _registration: Registration,
+    context: ContextPage,
+}
+
+impl std::fmt::Debug for Jit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Jit").field("blocks", &self.cache.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a host must have.
+fn check_host() -> Result<(), JitError> {
+    if !is_x86_feature("bmi2") {
+        return Err(JitError::Processor("BMI2"));
+    }
+    // SAFETY: reads the auxiliary vector; bit 1 of AT_HWCAP2 says that WRGSBASE may be used.
+    if unsafe { libc::getauxval(libc::AT_HWCAP2) } & 2 == 0 {
+        return Err(JitError::Processor("FSGSBASE"));
+    }
+    Ok(())
+}
+
+fn is_x86_feature(name: &str) -> bool {
+    match name {
+        "bmi2" => std::arch::is_x86_feature_detected!("bmi2"),
+        _ => false,
+    }
+}
+
+impl Jit {
+    /// A translator with empty caches; an error names what this host lacks.
+    pub fn new() -> Result<Self, JitError> {
+        check_host()?;
+        let mut arena = Arena::new()?;
+        let stubs = Stubs::new(&mut arena)?;
+        let mut context = ContextPage::new()?;
+        let registration = Registration::new(context.as_ptr())?;
+        let c = context.get();
+        c.callout = stubs.callout as u64;
+        c.exit_edge = stubs.exit_edge as u64;
+        c.exit_dispatch = stubs.exit_dispatch as u64;
+        c.callout_fn = callout as *const () as u64;
+        c.code = [arena.start() as u64, crate::arena::CODE_BYTES as u64];
+        Ok(Self { cache: Cache::default(), arena, stubs, _registration: registration, context })
+    }
+
+    /// Drops all translated code.
+    pub fn flush(&mut self) {
+        self.cache.clear(&mut self.arena, None);
+    }
+
+    /// Runs until `budget` steps are done or something else ends it. The state is exact then.
+    pub fn run(&mut self, cpu: &mut Cpu, sys: &mut System, budget: u64) -> Exit {
+        cpu.begin(sys, budget);
+        loop {
+            let next = if cpu.wants_boundary() {
+                self.cache.drop_written(&mut self.arena, sys);
+                cpu.boundary(sys)
+            } else {
+                Next::Block
+            };
+            match next {
+                Next::Exit(exit) => return exit,
+                Next::Again => {}
+                Next::Resume | Next::Single => {
+                    cpu.end_block();
+                    cpu.step(sys);
+                }
+                Next::Block => self.blocks(cpu, sys),
+            }
+        }
+    }
+
+    /// Runs blocks until something asks for a look around.
+    fn blocks(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        let mut arrived: Option<u32> = None;
+        self.prepare(cpu, sys);
+        loop {
+            if cpu.steps >= cpu.budget_end {
+                return cpu.end_block();
+            }
+            let generation = self.cache.generation;
+            let Some(id) = self.find(cpu, sys) else {
+                return cpu.step(sys);
+            };
+            if let Some(edge) = arrived.take()
+                && self.cache.generation == generation
+            {
+                self.link(edge, id);
+            }
+            let block = self.cache.block(id);
+            if u64::from(block.steps) > cpu.budget_end - cpu.steps {
+                return cpu.step(sys);
+            }
+            match self.enter(cpu, block.start) {
+                Left::BOUNDARY => return,
+                Left::SHORT if cpu.steps >= cpu.budget_end => return cpu.end_block(),
+                Left::SHORT => return cpu.step(sys),
+                Left::DISPATCH => self.prepare(cpu, sys),
+                edge => arrived = Some(edge - Left::EDGES),
+            }
+        }
+    }
+
+    /// Brings the context up to date with the processor.
+    fn prepare(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        let c = self.context.get();
+        c.refresh(cpu, false);
+        c.gpr = cpu.state.gpr.as_mut_ptr();
+        c.cpu = std::ptr::from_mut(cpu);
+        c.sys = std::ptr::from_mut(sys);
+        c.ram = sys.mem.arena().base_ptr() as u64;
+    }
+
+    /// Runs emitted code from `start` on; says why it was left.
+    fn enter(&mut self, cpu: &mut Cpu, start: usize) -> u32 {
+        let room = (cpu.budget_end - cpu.steps).min(MOST);
+        let (sites, expected) = (self.cache.sites.as_ptr(), &self.cache.expected);
+        let pointer = self.context.as_ptr();
+        let c = self.context.get();
+        c.end = cpu.steps + room;
+        c.budget = room as i64;
+        c.flags = pack(cpu.state.arith);
+        c.sites = sites;
+        (c.expected, c.expected_count) = (expected.as_ptr(), expected.len() as u64);
+        // SAFETY: the stub has this signature; it keeps the registers that the convention asks
+        // for, and `start` is a block of the arena whose mode is the processor's. Emitted code
+        // touches the processor and the system only by the pointers in the context, which were
+        // made from the `&mut` that our callers hold and don't use meanwhile.
+        unsafe {
+            let enter: extern "sysv64" fn(*mut Context, usize) =
+                std::mem::transmute(self.stubs.enter);
+            enter(pointer, start);
+        }
+        let c = self.context.get();
+        cpu.steps = c.steps(0);
+        cpu.state.rip = u64::from(c.eip);
+        cpu.state.arith = unpack(c.flags);
+        c.exit
+    }
+
+    fn key(cpu: &Cpu, place: u64, mode: u32) -> Key {
+        let limit = cpu.state.segment(SegReg::Cs).limit;
+        Key { place, eip: cpu.state.eip(), limit, mode: Mode(mode) }
+    }
+
+    /// The block at CS:EIP, made if there is none; `None` where that instruction must be taken
+    /// alone.
+    fn find(&mut self, cpu: &mut Cpu, sys: &mut System) -> Option<u32> {
+        let base = cpu.state.segment(SegReg::Cs).base as u32;
+        let lin = base.wrapping_add(cpu.state.eip());
+        let place = cpu.code_offset(sys, u64::from(lin))?;
+        let key = Self::key(cpu, place, self.context.get().mode);
+        self.context.get().version = cpu.mmu.view().version();
+        self.cache.find(&key).or_else(|| self.make(cpu, sys, key))
+    }
+
+    fn make(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key) -> Option<u32> {
+        if self.arena.room() < BLOCK_ROOM {
+            self.cache.clear(&mut self.arena, Some(sys));
+        }
+        let page_offset = (key.place & 0xFFF) as u32;
+        let mut bytes = [0; 0x1000];
+        let bytes = &mut bytes[..0x1000 - page_offset as usize];
+        sys.mem.arena().read(key.place, bytes);
+        let source = Source { bytes, eip: key.eip, page_offset, limit: key.limit, mode: key.mode };
+        let first_edge = self.cache.next_edge();
+        let draft = emit::translate(&source, self.arena.next(), &mut self.cache.sites, first_edge)?;
+        sys.mem.mark_code(key.place, u64::from(draft.len));
+        cpu.mmu.sync(&sys.mem);
+        Some(self.cache.add(&mut self.arena, key, draft))
+    }
+
+    /// Links the edge by which emitted code was left to the block it led to, where nothing can
+    /// come between.
+    fn link(&mut self, edge: u32, to: u32) {
+        let from = self.cache.edge(edge);
+        let (a, b) = (self.cache.block(from.from), self.cache.block(to));
+        let same = a.start != 0 && a.key.mode == b.key.mode && a.key.limit == b.key.limit;
+        if same && from.near && a.key.place >> 12 == b.key.place >> 12 && from.eip == b.key.eip {
+            self.cache.link(&mut self.arena, edge, to);
+        }
+    }
+}
