@@ -142,6 +142,11 @@ impl Drive {
         }
     }
 
+    /// What was written reaches the host's disk.
+    pub(super) fn flush(&mut self) -> Result<(), StorageError> {
+        self.medium.as_mut().map_or(Ok(()), |(m, _)| m.flush())
+    }
+
     pub(super) fn save(&self) -> (DriveState, Vec<u8>) {
         let medium = self.medium.as_ref().map_or_else(Vec::new, |(m, _)| m.save());
         (self.state.clone(), medium)

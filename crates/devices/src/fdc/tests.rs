@@ -273,3 +273,33 @@ fn lock_keeps_the_configuration_over_a_reset() {
 fn unknown_command_is_invalid() {
     assert_eq!(Rig::new(None).command(&[0x1F]), [0x80]);
 }
+
+/// A diskette whose host accepts what is written, and then fails to keep it.
+struct Unkept;
+
+impl Storage for Unkept {
+    fn len_sectors(&self) -> u64 {
+        2880
+    }
+    fn read_only(&self) -> bool {
+        false
+    }
+    fn read(&mut self, _: u64, _: &mut Sector) -> Result<(), StorageError> {
+        Err(StorageError::Host("no".into()))
+    }
+    fn write(&mut self, _: u64, _: &Sector) -> Result<(), StorageError> {
+        Ok(())
+    }
+    fn flush(&mut self) -> Result<(), StorageError> {
+        Err(StorageError::Host("full".into()))
+    }
+}
+
+#[test]
+fn a_host_that_fails_is_a_data_error() {
+    let mut r = Rig::new(Some(Box::new(Unkept)));
+    r.set_dma(0x4A, 0x2000, 512);
+    assert_eq!(r.run(&[0xC5, 0, 0, 0, 1, 2, 18, 0x1B, 0xFF])[..3], [0x40, ST1_DE, 0]);
+    r.set_dma(0x46, 0x2000, 512);
+    assert_eq!(r.run(&[0xE6, 0, 0, 0, 1, 2, 18, 0x1B, 0xFF])[..3], [0x40, ST1_DE, 0]);
+}

@@ -62,8 +62,19 @@ impl Fdc {
         } else {
             self.move_by_dma(&mut t, memory)
         };
-        let (st0, st1, st2) = outcome.err().unwrap_or((0, 0, 0));
-        self.state.finish(&t, st0, st1, st2);
+        self.end(&t, outcome);
+    }
+
+    /// Ends a transfer. A diskette has no cache: what is acknowledged is on the host's disk.
+    fn end(&mut self, t: &Transfer, outcome: Result<(), Stop>) {
+        let flushed = match t.kind {
+            Kind::Write | Kind::Format => {
+                self.drives[usize::from(t.drive & 3)].flush().map_err(Self::host_failed)
+            }
+            _ => Ok(()),
+        };
+        let (st0, st1, st2) = outcome.and(flushed).err().unwrap_or((0, 0, 0));
+        self.state.finish(t, st0, st1, st2);
     }
 
     fn verify(&mut self, t: &mut Transfer) -> Result<(), Stop> {
@@ -174,10 +185,10 @@ impl Fdc {
         match outcome {
             Ok(true) => match self.begin_pio(&t) {
                 Ok(()) => self.state.phase = Phase::Pio(t),
-                Err((st0, st1, st2)) => self.state.finish(&t, st0, st1, st2),
+                Err(stop) => self.end(&t, Err(stop)),
             },
-            Ok(false) => self.state.finish(&t, 0, 0, 0),
-            Err((st0, st1, st2)) => self.state.finish(&t, st0, st1, st2),
+            Ok(false) => self.end(&t, Ok(())),
+            Err(stop) => self.end(&t, Err(stop)),
         }
     }
 
