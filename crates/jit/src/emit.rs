@@ -16,6 +16,7 @@ use crate::stubs::Ops;
 use decode::Insn;
 use dynasm::dynasm;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
+use x86::Features;
 
 /// What a block is made from.
 pub struct Source<'a> {
@@ -29,6 +30,8 @@ pub struct Source<'a> {
     pub limit: u32,
     /// The mode.
     pub mode: Mode,
+    /// What this processor has.
+    pub features: Features,
 }
 
 /// An edge, before its block has a place.
@@ -177,7 +180,8 @@ fn discover(source: &Source) -> Vec<Item> {
         }
         let eip = source.eip + at as u32;
         let ends = insn.has(Insn::ENDS_BLOCK);
-        let form = form(&guest).filter(|_| !ends);
+        let is_there = source.features.contains(decode::needs(insn.code));
+        let form = form(&guest).filter(|_| !ends && is_there);
         items.push(Item { insn, guest, form, eip });
         at = end;
         if ends {
@@ -259,7 +263,7 @@ impl Emitter<'_> {
     }
 
     fn site(&mut self, item: &Item, left: u32, system: bool) -> u32 {
-        let run = interp::ops::lookup(&item.insn);
+        let run = interp::ops::lookup(&item.insn, self.source.features);
         let (insn, eip, af_clear) = (item.insn, item.eip, self.af_clear);
         self.sites.push(Site { insn, run, eip, left, af_clear, system });
         self.sites.len() as u32 - 1

@@ -189,7 +189,8 @@ impl Jit {
         let mut bytes = [0; 0x1000];
         let bytes = &mut bytes[..0x1000 - page_offset as usize];
         sys.mem.arena().read(key.place, bytes);
-        let source = Source { bytes, eip: key.eip, page_offset, limit: key.limit, mode: key.mode };
+        let (limit, mode, features) = (key.limit, key.mode, cpu.state.model.features);
+        let source = Source { bytes, eip: key.eip, page_offset, limit, mode, features };
         let first_edge = self.cache.next_edge();
         let draft = emit::translate(&source, self.arena.next(), &mut self.cache.sites, first_edge)?;
         sys.mem.mark_code(key.place, u64::from(draft.len));
