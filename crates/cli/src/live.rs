@@ -4,6 +4,7 @@
 mod command;
 mod half_blocks;
 mod keyboard;
+mod kitty;
 mod mouse;
 mod terminal;
 mod text;
@@ -46,8 +47,10 @@ pub struct Live {
     screen: Screen,
     keyboard: Keyboard,
     mouse: Mouse,
-    palette: Palette,
+    look: Look,
     said: Said,
+    /// A picture lies on the terminal by its own protocol.
+    pictured: bool,
     drawn: Option<Instant>,
     /// What was drawn, so that a screen at rest costs nothing.
     last: Option<Drawn>,
@@ -72,7 +75,8 @@ impl Live {
             screen,
             keyboard,
             mouse: Mouse::default(),
-            palette: Palette::of_terminal(),
+            look: Look { palette: Palette::of_terminal(), kitty: kitty::is_spoken() },
+            pictured: false,
             said: Said::default(),
             drawn: None,
             last: None,
@@ -135,21 +139,27 @@ impl Live {
         if self.last.as_ref() == Some(&now) {
             return Ok(());
         }
-        let text = machine.board().screen();
-        let picture = if text.is_graphics {
-            let scanout = machine.scanout();
-            let wide = scanout.registers.vbe().is_enabled();
-            Picture::Graphics { frame: screen::render(&scanout), wide }
-        } else {
-            Picture::Text(text)
-        };
-        let palette = self.palette;
-        let said = &self.said;
-        let done = self
-            .screen
-            .draw(|area, buffer| compose(area, buffer, &picture, palette, said, &now.hint));
+        let picture = Picture::of(machine);
+        let (look, said) = (self.look, &self.said);
+        let mut frame_at = None;
+        let done = self.screen.draw(|area, buffer| {
+            let composed = compose(area, buffer, &picture, look, said, &now.hint);
+            frame_at = composed.frame_at;
+            composed.cursor
+        });
         self.last = Some(now);
-        done.map_err(|error| lost(&error))
+        done.and_then(|()| self.lay(&picture, frame_at)).map_err(|error| lost(&error))
+    }
+
+    /// Lays the frame over its cells by the terminal's own protocol, or takes the last one away.
+    fn lay(&mut self, picture: &Picture, at: Option<Rect>) -> io::Result<()> {
+        let shown = match (picture, at) {
+            (Picture::Graphics { frame, .. }, Some(at)) => kitty::show(&frame.shrunk(), at)?,
+            _ if self.pictured => kitty::hide(),
+            _ => return Ok(()),
+        };
+        self.pictured = at.is_some();
+        self.screen.write(&shown)
     }
 
     /// Gives the terminal back. What the guest said is returned, to be left on the terminal.
@@ -171,6 +181,16 @@ enum Picture {
 }
 
 impl Picture {
+    fn of(machine: &Machine) -> Self {
+        let text = machine.board().screen();
+        if !text.is_graphics {
+            return Self::Text(text);
+        }
+        let scanout = machine.scanout();
+        let wide = scanout.registers.vbe().is_enabled();
+        Self::Graphics { frame: screen::render(&scanout), wide }
+    }
+
     /// Rows of the terminal it fills.
     fn rows(&self) -> u16 {
         match self {
@@ -179,28 +199,49 @@ impl Picture {
         }
     }
 
-    /// Returns where the cursor is.
-    fn draw(&self, palette: Palette, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    fn draw(&self, look: Look, area: Rect, buffer: &mut Buffer) -> Composed {
         match self {
-            Self::Text(screen) => text::draw(screen, palette, area, buffer),
+            Self::Text(screen) => {
+                let cursor = text::draw(screen, look.palette, area, buffer);
+                Composed { cursor, frame_at: None }
+            }
             Self::Graphics { frame, wide } => {
-                half_blocks::draw(frame, *wide, palette, area, buffer);
-                None
+                let place = half_blocks::place(frame, *wide, area);
+                if look.kitty {
+                    return Composed { cursor: None, frame_at: Some(place) };
+                }
+                half_blocks::draw(frame, look.palette, place, buffer);
+                Composed { cursor: None, frame_at: None }
             }
         }
     }
 }
 
-/// The whole drawing: the guest's screen, the strip below it, the hint in the last row. Returns
-/// where the cursor belongs.
+/// What the terminal can show.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    palette: Palette,
+    /// Pictures by kitty's protocol.
+    kitty: bool,
+}
+
+/// What is left to do once the cells are drawn.
+struct Composed {
+    /// Here the cursor is shown.
+    cursor: Option<Position>,
+    /// Over these cells the frame belongs.
+    frame_at: Option<Rect>,
+}
+
+/// The whole drawing: the guest's screen, the strip below it, the hint in the last row.
 fn compose(
     area: Rect,
     buffer: &mut Buffer,
     picture: &Picture,
-    palette: Palette,
+    look: Look,
     said: &Said,
     hint: &str,
-) -> Option<Position> {
+) -> Composed {
     let [rest, last] = [
         Rect { height: area.height.saturating_sub(1), ..area },
         Rect { y: area.bottom().saturating_sub(1), height: area.height.min(1), ..area },
@@ -209,11 +250,11 @@ fn compose(
     let strip = if said.lines.is_empty() { 0 } else { free.min(said.lines.len() as u16 + 1) };
     let strip = if strip < 2 { 0 } else { strip };
     let view = Rect { height: rest.height - strip, ..rest };
-    let cursor = picture.draw(palette, view, buffer);
+    let composed = picture.draw(look, view, buffer);
     said.draw(Rect { y: view.bottom(), height: strip, ..rest }, buffer);
     let style = Style::new().add_modifier(Modifier::REVERSED);
     buffer.set_stringn(last.x, last.y, hint, last.width.into(), style);
-    cursor
+    composed
 }
 
 /// What the guest said, line by line.

@@ -125,6 +125,17 @@ fn the_screen_is_drawn_keys_reach_the_guest_and_the_hint_tells_how_to_leave() {
 }
 
 #[test]
+fn a_graphics_mode_is_drawn_in_half_blocks() {
+    // Mode 13h, then HLT for ever.
+    let code = [0xB8, 0x13, 0x00, 0xCD, 0x10, 0xF4, 0xEB, 0xFD];
+    let scratch = Scratch::new();
+    let mut terminal = Terminal::run(&scratch.boot_sector("mode13.img", &code));
+    terminal.wait_for(&"▀".repeat(70));
+    terminal.type_keys("\u{1d}q");
+    assert_eq!(terminal.exit_status(), 0);
+}
+
+#[test]
 fn a_resized_terminal_is_drawn_anew() {
     let (_scratch, mut terminal) = echo();
     terminal.type_keys("abc");

@@ -8,31 +8,30 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 use screen::{Frame, Pixel};
 
-/// Draws `frame` in the middle of `area`.
-pub fn draw(frame: &Frame, wide: bool, palette: Palette, area: Rect, buffer: &mut Buffer) {
-    let (width, height) = fit(frame, wide, area);
-    let left = area.x + (area.width - width) / 2;
-    let top = area.y + (area.height - height / 2) / 2;
-    for y in (0..height).step_by(2) {
+/// Draws `frame` over `place`.
+pub fn draw(frame: &Frame, palette: Palette, place: Rect, buffer: &mut Buffer) {
+    let (width, height) = (place.width, place.height * 2);
+    for y in 0..place.height {
         for x in 0..width {
-            let dot = |y| mean(frame, (x, width), (y, height));
-            let style = Style::new().fg(colour(dot(y), palette)).bg(colour(dot(y + 1), palette));
-            if let Some(cell) = buffer.cell_mut((left + x, top + y / 2)) {
+            let dot = |y| colour(mean(frame, (x, width), (y, height)), palette);
+            let style = Style::new().fg(dot(2 * y)).bg(dot(2 * y + 1));
+            if let Some(cell) = buffer.cell_mut((place.x + x, place.y + y)) {
                 cell.set_char('▀').set_style(style);
             }
         }
     }
 }
 
-/// The width and height, in dots, of the largest picture in `area`; the height is even. The
-/// modes of a VGA fill a 4 by 3 tube; the dots of a `wide` mode are square.
-fn fit(frame: &Frame, wide: bool, area: Rect) -> (u16, u16) {
+/// The cells that the largest picture in `area` covers, in its middle. The modes of a VGA fill a
+/// 4 by 3 tube; the dots of a `wide` mode are square. A cell is twice as high as wide.
+pub fn place(frame: &Frame, wide: bool, area: Rect) -> Rect {
     let (across, down) = if wide { (frame.width, frame.height) } else { (4, 3) };
     let (across, down) = (across.max(1) as u64, down.max(1) as u64);
     let (room_x, room_y) = (u64::from(area.width), u64::from(area.height) * 2);
     let width = room_x.min(room_y * across / down);
-    let height = (width * down / across).min(room_y) & !1;
-    (width as u16, height as u16)
+    let (width, height) = (width as u16, ((width * down / across).min(room_y) / 2) as u16);
+    let (left, top) = ((area.width - width) / 2, (area.height - height) / 2);
+    Rect { x: area.x + left, y: area.y + top, width, height }
 }
 
 /// The mean colour of the part of the frame under dot `x` of `width`, `y` of `height`.
@@ -90,7 +89,7 @@ mod tests {
 
     fn drawn(frame: &Frame, wide: bool, palette: Palette, area: Rect) -> Buffer {
         let mut buffer = Buffer::empty(area);
-        draw(frame, wide, palette, area, &mut buffer);
+        draw(frame, palette, place(frame, wide, area), &mut buffer);
         buffer
     }
 
@@ -107,8 +106,8 @@ mod tests {
     #[test]
     fn the_picture_keeps_its_shape_and_the_middle() {
         let area = Rect::new(0, 0, 80, 24);
-        assert_eq!(fit(&flag(640, 400), false, area), (64, 48));
-        assert_eq!(fit(&flag(640, 400), true, area), (76, 46));
+        assert_eq!(place(&flag(640, 400), false, area), Rect::new(8, 0, 64, 24));
+        assert_eq!(place(&flag(640, 400), true, area), Rect::new(2, 0, 76, 23));
         let buffer = drawn(&flag(640, 400), false, Palette::Ansi, area);
         let row: String = (0..80).map(|x| buffer[(x, 0)].symbol()).collect();
         assert_eq!(row, format!("{:8}{}{:8}", "", "▀".repeat(64), ""));

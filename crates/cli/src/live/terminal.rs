@@ -13,7 +13,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
-use std::io::{self, Stdout};
+use std::io::{self, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 
@@ -105,6 +105,13 @@ impl Screen {
             }
         })?;
         Ok(())
+    }
+
+    /// Writes as it is, between frames.
+    pub fn write(&mut self, bytes: &str) -> io::Result<()> {
+        let mut out = io::stdout();
+        out.write_all(bytes.as_bytes())?;
+        out.flush()
     }
 
     /// Gives the terminal back, stops, and takes it over again.

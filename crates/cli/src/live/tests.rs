@@ -22,6 +22,8 @@ fn screen(columns: usize, rows: usize, text: &str, cursor: (usize, usize)) -> Te
     }
 }
 
+const LOOK: Look = Look { palette: Palette::Ansi, kitty: false };
+
 fn drawn(
     picture: &Picture,
     said: &Said,
@@ -30,7 +32,7 @@ fn drawn(
 ) -> (Vec<String>, Option<Position>) {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
-    let cursor = compose(area, &mut buffer, picture, Palette::Ansi, said, "hint");
+    let cursor = compose(area, &mut buffer, picture, LOOK, said, "hint").cursor;
     let row = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     ((0..height).map(|y| row(y).trim_end().to_owned()).collect(), cursor)
 }
@@ -73,4 +75,18 @@ fn only_the_last_lines_of_the_serial_port_are_kept() {
     }
     said.hear(b"y");
     assert_eq!((said.lines.len(), said.lines.back().map(String::as_str)), (SAID_LINES, Some("y")));
+}
+
+#[test]
+fn a_frame_is_drawn_in_blocks_or_left_to_the_terminals_protocol() {
+    let frame = Frame { width: 8, height: 6, repeat_x: 1, repeat_y: 1, pixels: vec![[9; 4]; 48] };
+    let picture = Picture::Graphics { frame, wide: false };
+    let area = Rect::new(0, 0, 10, 5);
+    for kitty in [false, true] {
+        let mut buffer = Buffer::empty(area);
+        let look = Look { kitty, ..LOOK };
+        let composed = compose(area, &mut buffer, &picture, look, &Said::default(), "");
+        assert_eq!(composed.frame_at.is_some(), kitty);
+        assert_eq!(buffer[(5, 2)].symbol(), if kitty { " " } else { "▀" });
+    }
 }
