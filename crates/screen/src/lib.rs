@@ -2,18 +2,23 @@
 //! the adapter's registers and memory at one moment. Pure: no terminal, no file, no clock.
 //!
 //! A frame has the dots of the monitor: 320x200 with 256 colours is 640 dots by 400 lines, as the
-//! adapter sends it. [`Frame::shrunk`] takes the repetition out again. A frame is drawn as of one
+//! adapter sends it. [`Frame::shrunk`] takes the repetition out again. [`png`] writes one, [`Film`] many. A frame is drawn as of one
 //! moment: what a program changes while the beam is under way shows whole or not at all.
 
 #![forbid(unsafe_code)]
 
 mod beam;
+mod film;
 mod graphics;
 mod linear;
+mod picture;
 mod text;
 
 use devices::vga::reg::{ATC_OVERSCAN, GC_GRAPHICS, GC_MISC, SEQ_CLOCKING, SEQ_SCREEN_OFF};
 use devices::vga::{Registers, Scanout};
+
+pub use film::Film;
+pub use picture::{PictureError, png};
 
 /// Red, green, blue, and 255.
 pub type Pixel = [u8; 4];
