@@ -206,6 +206,56 @@ impl std::str::FromStr for Serial {
     }
 }
 
+/// Where the screen is shown while the guest runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Display {
+    /// In this terminal, where it is one
+    Terminal,
+    /// Nowhere
+    None,
+}
+
+/// A film's format, by the ending of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilmFormat {
+    Gif,
+    /// Animated PNG.
+    Apng,
+}
+
+/// A film of the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    pub path: PathBuf,
+    pub format: FilmFormat,
+}
+
+/// The ending of a file's name, in small letters.
+fn ending(text: &str) -> String {
+    let ending = std::path::Path::new(text).extension().and_then(|ending| ending.to_str());
+    ending.unwrap_or_default().to_ascii_lowercase()
+}
+
+impl std::str::FromStr for Recording {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let format = match ending(text).as_str() {
+            "gif" => FilmFormat::Gif,
+            "png" | "apng" => FilmFormat::Apng,
+            _ => return Err("the name must end in .gif or .png".into()),
+        };
+        Ok(Self { path: text.into(), format })
+    }
+}
+
+fn screenshot_path(text: &str) -> Result<PathBuf, String> {
+    match ending(text).as_str() {
+        "png" => Ok(text.into()),
+        _ => Err("a screenshot is a PNG: the name must end in .png".into()),
+    }
+}
+
 /// The kinds of events that `--trace` names.
 fn trace_kinds(list: &str) -> Result<Wanted, String> {
     debugger::trace::parse_kinds(list).map_err(|word| {
@@ -277,6 +327,15 @@ pub struct RunArgs {
     /// Type at the guest, e.g. '<wait "grub>">ls\n' (see --help)
     #[arg(long, value_name = "TEXT", help_heading = "Talking to the guest")]
     pub keys: Option<Script>,
+    /// Where the guest's screen is shown while it runs
+    #[arg(long, value_enum, default_value = "terminal", help_heading = "Talking to the guest")]
+    pub display: Display,
+    /// Write the last screen to FILE.png, whatever ended the run
+    #[arg(long, value_name = "FILE", value_parser = screenshot_path, help_heading = "Talking to the guest")]
+    pub screenshot: Option<PathBuf>,
+    /// Record the screen to FILE.gif, or FILE.png (animated)
+    #[arg(long, value_name = "FILE", help_heading = "Talking to the guest")]
+    pub record_screen: Option<Recording>,
     /// Print the text screen at the end
     #[arg(long, help_heading = "Talking to the guest")]
     pub screen: bool,
@@ -355,6 +414,15 @@ mod tests {
         assert_eq!(trace_kinds("rings,io"), Ok(Wanted::CROSSINGS | Wanted::IO));
         let error = trace_kinds("rings,magic").unwrap_err();
         assert!(error.contains("\"magic\"") && error.contains("interrupts"), "{error}");
+    }
+
+    #[test]
+    fn pictures_are_told_apart_by_the_ends_of_their_names() {
+        let format = |text: &str| text.parse::<Recording>().map(|r| r.format);
+        assert_eq!(format("a/b.gif"), Ok(FilmFormat::Gif));
+        assert_eq!(format("b.PNG"), Ok(FilmFormat::Apng));
+        assert!(format("b.avi").is_err() && format("gif").is_err());
+        assert!(screenshot_path("x.png").is_ok() && screenshot_path("x.bmp").is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `cloister run`: one guest, from its image to its end.
 
+mod camera;
 mod ending;
 mod hearing;
 mod pacer;
@@ -19,6 +20,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let symbols = setup::symbols(args)?;
     let machine = setup::machine(args)?;
     let mut session = session::Session::new(args, machine, symbols)?;
-    let end = session.run()?;
-    ending::conclude(args, session, end)
+    let end = session.run();
+    let pictures = session.pictures();
+    let status = ending::conclude(args, session, end?)?;
+    pictures.map(|()| status)
 }

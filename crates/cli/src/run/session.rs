@@ -1,13 +1,14 @@
 //! The run loop around the machine: slices of virtual time, and between them the guest's words
 //! go out, keys go in, and whoever wanted the run to end is asked.
 
+use super::camera::Camera;
 use super::hearing::Hearing;
 use super::pacer::Pacer;
 use super::ports::Ports;
 use super::scene::rows;
 use super::trace::Trace;
 use super::typist::Typist;
-use crate::args::{ClockKind, Engine, RunArgs, Serial};
+use crate::args::{ClockKind, Display, Engine, RunArgs, Serial};
 use crate::failure::{Failure, plain};
 use crate::live::{Live, Signals, Wish};
 use crate::output::{Console, Stream, Style};
@@ -71,6 +72,7 @@ pub struct Session<'a> {
     expect_hears: Hearing,
     pacer: Option<Pacer>,
     live: Option<Live>,
+    camera: Camera,
     signals: Signals,
     left: bool,
     /// What was typed at the terminal and hasn't reached the guest's keyboard yet.
@@ -113,6 +115,7 @@ impl<'a> Session<'a> {
             typist_hears: Hearing::default(),
             expect_hears: Hearing::default(),
             pacer: hosted.then(|| Pacer::new(machine.now_ns(), machine.steps())),
+            camera: Camera::new(args)?,
             live: watched.then(|| Live::open(&signals)).transpose()?,
             signals,
             left: false,
@@ -130,6 +133,7 @@ impl<'a> Session<'a> {
             let stop = self.machine.advance(self.next_stop());
             self.events()?;
             self.output()?;
+            self.camera.look(&mut self.machine);
             if let Some(end) = self.ended(stop) {
                 self.trace.finish()?;
                 return Ok(end);
@@ -282,6 +286,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Writes the pictures of the screen that were asked for.
+    pub fn pictures(&mut self) -> Result<(), Failure> {
+        self.camera.finish(&self.machine)
+    }
+
     /// What the typist waits for in vain, if anything.
     pub fn waits_for(&self) -> Option<String> {
         self.typist.as_ref().and_then(Typist::current).map(ToString::to_string)
@@ -309,7 +318,8 @@ fn is_watched(args: &RunArgs) -> bool {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     let tells = args.trace.is_some() && std::io::stderr().is_terminal();
     let both = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    both && !dumb && !tells && args.serial != Some(Serial::Stdio)
+    let is_asked_for = args.display == Display::Terminal && args.serial != Some(Serial::Stdio);
+    is_asked_for && both && !dumb && !tells
 }
 
 /// Reads standard input from a thread of its own, since reading blocks.
