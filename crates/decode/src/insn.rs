@@ -142,6 +142,9 @@ fn why(bytes: &[u8], bitness: u32, error: DecoderError) -> Undecodable {
     let ran_out = if matches!(opcode(bytes), [0x0F, 0xB9, ..]) {
         // UD1 is known by its opcode: processors don't fetch on.
         false
+    } else if let ([0xD8..=0xDF, ..], Some(neighbour)) = (opcode(bytes), group_neighbour(bytes)) {
+        // The decoder looks for the bytes behind an escape that means nothing as well.
+        !whole(&neighbour[..bytes.len()])
     } else if error == DecoderError::NoMoreBytes {
         true
     } else if whole(bytes) {
@@ -188,7 +191,7 @@ fn opcode(bytes: &[u8]) -> &[u8] {
 /// that exists.
 fn group_neighbour(bytes: &[u8]) -> Option<[u8; MAX_LEN]> {
     let (behind, extension) = match opcode(bytes) {
-        [0xC6 | 0xC7 | 0xFE | 0xFF, ..] => (1, 0),
+        [0xC6 | 0xC7 | 0xFE | 0xFF | 0xD8..=0xDF, _, ..] => (1, 0),
         [0x0F, 0x00, ..] => (2, 0),
         [0x0F, 0xBA, ..] => (2, 4),
         _ => return None,
@@ -384,6 +387,10 @@ mod tests {
         assert_eq!(error(&[0xC6, 0x8A, 1, 2, 3, 4, 5]), Undecodable::Undefined);
         assert_eq!(error(&[0x0F, 0xBA, 0x1F]), Undecodable::NeedMore);
         assert_eq!(error(&[0x0F, 0xB9, 0x05]), Undecodable::Undefined);
+        assert_eq!(error(&[0xDF, 0xFC]), Undecodable::Undefined);
+        assert_eq!(error(&[0xD9]), Undecodable::NeedMore);
+        assert_eq!(error(&[0xD9, 0x4F]), Undecodable::NeedMore);
+        assert_eq!(error(&[0xD9, 0x4F, 0]), Undecodable::Undefined);
         assert_eq!(error(&[0x0F]), Undecodable::NeedMore);
     }
 

@@ -39,6 +39,22 @@ impl Cpu {
         Ok(())
     }
 
+    /// Faults as a write of `size` bytes would, without writing.
+    pub fn probe_bytes(
+        &mut self,
+        sys: &mut System,
+        seg: SegReg,
+        off: u32,
+        size: u32,
+        alignment: u32,
+    ) -> Result<(), Fault> {
+        let lin = self.linear(seg, off);
+        self.check_segment(seg, off, size, AccessKind::Write)?;
+        self.check_alignment(lin, alignment)?;
+        let access = Access { kind: AccessKind::Write, user: self.user(), implicit: false };
+        self.translate_all(sys, lin, size, access).map(|_| ())
+    }
+
     /// Writes `bytes`, at most a page, at `seg:off`: all of them or none.
     pub fn write_bytes(
         &mut self,

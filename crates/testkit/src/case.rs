@@ -4,6 +4,8 @@
 //! that only ring 0 can see is part of it.
 #![forbid(unsafe_code)]
 
+use crate::fx::Fx;
+
 /// The bits of EFLAGS that tests name.
 pub mod flag {
     /// Carry.
@@ -116,6 +118,8 @@ pub struct Case {
     pub sel: [u16; 6],
     /// What differs from the background of the pages.
     pub patches: Vec<Patch>,
+    /// The x87 and SSE units, where the instruction has to do with them.
+    pub fx: Option<Box<Fx>>,
 }
 
 /// An exception, as its handler would see it.
@@ -144,6 +148,8 @@ pub struct Outcome {
     pub fault: Option<Fault>,
     /// Every byte that differs from the state before: linear address and value, ascending.
     pub memory: Vec<(u32, u8)>,
+    /// The x87 and SSE units, if the case has them.
+    pub fx: Option<Box<Fx>>,
 }
 
 /// Anything that can run a case.

@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 use crate::case::{Case, Outcome};
-use crate::undefined::{open, undefined_flags};
+use crate::fx::Fx;
+use crate::undefined::{by_pieces, open, undefined_conditions, undefined_flags};
+use x86::F80;
 
 const GPR_NAMES: [&str; 8] = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"];
 const SREG_NAMES: [&str; 6] = ["es", "cs", "ss", "ds", "fs", "gs"];
@@ -11,11 +13,22 @@ const SREG_NAMES: [&str; 6] = ["es", "cs", "ss", "ds", "fs", "gs"];
 /// In words, each thing in which `actual` isn't `expected`; empty if they agree, or if the case is
 /// [`open`].
 pub fn differences(case: &Case, expected: &Outcome, actual: &Outcome) -> Vec<String> {
+    compared(case, expected, actual, 0)
+}
+
+/// The same for an outcome that another maker's processor recorded.
+pub fn differences_elsewhere(case: &Case, expected: &Outcome, actual: &Outcome) -> Vec<String> {
+    compared(case, expected, actual, undefined_conditions(case))
+}
+
+/// `hidden`: bits of the x87 status word that aren't compared.
+fn compared(case: &Case, expected: &Outcome, actual: &Outcome, hidden: u16) -> Vec<String> {
     let mut found = Vec::new();
     if open(case).is_some() {
         return found;
     }
-    if expected.fault != actual.fault {
+    let whole = !(by_pieces(case) && expected.fault.is_some() && actual.fault.is_some());
+    if expected.fault != actual.fault && whole {
         found.push(format!("fault: want {:x?}, got {:x?}", expected.fault, actual.fault));
     }
     for (name, (want, got)) in GPR_NAMES.iter().zip(expected.gpr.iter().zip(actual.gpr)) {
@@ -31,7 +44,7 @@ pub fn differences(case: &Case, expected: &Outcome, actual: &Outcome) -> Vec<Str
     if (expected.eflags ^ actual.eflags) & !undefined_flags(case, expected) != 0 {
         differ(&mut found, "eflags", expected.eflags, actual.eflags);
     }
-    if expected.memory != actual.memory {
+    if expected.memory != actual.memory && whole {
         let show = |outcome: &Outcome| {
             outcome
                 .memory
@@ -42,7 +55,39 @@ pub fn differences(case: &Case, expected: &Outcome, actual: &Outcome) -> Vec<Str
         };
         found.push(format!("memory: want {}, got {}", show(expected), show(actual)));
     }
+    if let (Some(want), Some(got)) = (&expected.fx, &actual.fx) {
+        units(&mut found, want, got, hidden);
+    }
     found
+}
+
+/// The x87 and SSE units.
+fn units(found: &mut Vec<String>, want: &Fx, got: &Fx, hidden: u16) {
+    let words = [
+        ("control", want.control, got.control),
+        ("status", want.status & !hidden, got.status & !hidden),
+        ("full", u16::from(want.full), u16::from(got.full)),
+    ];
+    for (name, want, got) in words {
+        differ(found, name, u32::from(want), u32::from(got));
+    }
+    if (want.opcode, want.ip, want.dp) != (0, 0, 0) {
+        differ(found, "opcode", u32::from(want.opcode), u32::from(got.opcode));
+        differ(found, "fpu ip", want.ip, got.ip);
+        differ(found, "fpu dp", want.dp, got.dp);
+    }
+    for (i, (want, got)) in want.st.iter().zip(&got.st).enumerate() {
+        if want != got {
+            let show = |r: &F80| format!("{:04x}{:016x}", r.sign_exponent, r.significand);
+            found.push(format!("st{i}: want {}, got {}", show(want), show(got)));
+        }
+    }
+    for (i, (want, got)) in want.xmm.iter().zip(&got.xmm).enumerate() {
+        if want != got {
+            found.push(format!("xmm{i}: want {want:032x}, got {got:032x}"));
+        }
+    }
+    differ(found, "mxcsr", want.mxcsr, got.mxcsr);
 }
 
 /// Whether two outcomes agree.

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 use crate::case::{Case, Engine, Fault, Outcome, Stop, flag, reg, sreg};
+use crate::fx::Fx;
 use crate::layout::{
     FLAT_CODE_SEGMENT, FLAT_DATA_SEGMENT, LDT, PAGE, PAGES, Rights, WINDOW, background_page,
     segment_of,
@@ -117,6 +118,9 @@ impl Emulated {
                 None => Segment::null(selector),
             };
         }
+        if let Some(fx) = &case.fx {
+            (state.fpu, state.mxcsr, state.xmm) = (fx.fpu(), fx.mxcsr, fx.xmm);
+        }
         self.cpu.events.take();
         self.cpu.sync();
     }
@@ -163,6 +167,7 @@ impl Emulated {
             sel: SegReg::ALL.map(|register| state.segment(register).selector.0),
             fault: None,
             memory: Vec::new(),
+            fx: None,
         }
     }
 
@@ -202,6 +207,9 @@ impl Engine for Emulated {
         let hidden = if case.stop == Stop::Planted { flag::RF } else { flag::RF | flag::TF };
         outcome.eflags &= !hidden;
         outcome.memory = self.collect(case);
+        let state = &self.cpu.state;
+        outcome.fx =
+            case.fx.is_some().then(|| Box::new(Fx::of(&state.fpu, state.mxcsr, state.xmm)));
         outcome
     }
 }

@@ -12,8 +12,8 @@
 mod columns;
 
 use crate::case::{Case, Engine, Outcome};
-use crate::forms::{self, Form};
-use crate::generate::{self, generate};
+use crate::forms::{Form, Set};
+use crate::generate::generate;
 use crate::rng::mix;
 use columns::{Columns, Reader};
 use flate2::Compression;
@@ -53,6 +53,8 @@ pub enum FixtureError {
 /// What to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    /// Which forms.
+    pub set: Set,
     /// Seed of the whole set.
     pub seed: u64,
     /// Cases for each form and code size.
@@ -66,7 +68,7 @@ pub struct Plan {
 /// One recorded test.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Index in [`forms::all`].
+    /// Index in the forms of the set.
     pub form: usize,
     /// The state before.
     pub case: Case,
@@ -108,7 +110,7 @@ fn digest(cases: &[(usize, Case)]) -> u64 {
 
 /// Runs a plan's cases on `engine` and writes the file.
 pub fn record(engine: &mut dyn Engine, plan: &Plan) -> Result<Vec<u8>, FixtureError> {
-    let cases = cases(plan.seed, plan.per_form, &forms::all());
+    let cases = cases(plan.seed, plan.per_form, &plan.set.forms());
     let mut columns = Columns::default();
     for (_, case) in &cases {
         columns.push(case, &engine.run(case));
@@ -116,7 +118,7 @@ pub fn record(engine: &mut dyn Engine, plan: &Plan) -> Result<Vec<u8>, FixtureEr
     let mut out = MAGIC.to_vec();
     out.extend(FORMAT.to_le_bytes());
     let mut gzip = GzEncoder::new(out, Compression::best());
-    gzip.write_all(&generate::VERSION.to_le_bytes())?;
+    gzip.write_all(&plan.set.version().to_le_bytes())?;
     gzip.write_all(&plan.seed.to_le_bytes())?;
     gzip.write_all(&plan.per_form.to_le_bytes())?;
     gzip.write_all(&(cases.len() as u32).to_le_bytes())?;
@@ -135,8 +137,8 @@ fn write_block(out: &mut impl Write, bytes: &[u8]) -> Result<(), FixtureError> {
     Ok(out.write_all(bytes)?)
 }
 
-/// Reads a file and makes its cases again.
-pub fn read(file: &[u8]) -> Result<Fixture, FixtureError> {
+/// Reads the file of a set and makes its cases again.
+pub fn read(file: &[u8], set: Set) -> Result<Fixture, FixtureError> {
     let body = file.strip_prefix(MAGIC).ok_or(FixtureError::Damaged)?;
     let (format, packed) = body.split_first_chunk().ok_or(FixtureError::Damaged)?;
     let format = u32::from_le_bytes(*format);
@@ -145,19 +147,19 @@ pub fn read(file: &[u8]) -> Result<Fixture, FixtureError> {
     }
     let mut bytes = Vec::new();
     GzDecoder::new(packed).read_to_end(&mut bytes)?;
-    parse(&bytes).ok_or(FixtureError::Damaged)?
+    parse(&bytes, set).ok_or(FixtureError::Damaged)?
 }
 
 /// None if the bytes end too early.
-fn parse(bytes: &[u8]) -> Option<Result<Fixture, FixtureError>> {
+fn parse(bytes: &[u8], set: Set) -> Option<Result<Fixture, FixtureError>> {
     let mut reader = Reader::new(bytes);
     let recorded = reader.u32()?;
     let (seed, per_form, count, recorded_digest) =
         (reader.u64()?, reader.u32()?, reader.u32()?, reader.u64()?);
     let mut text = || Some(String::from_utf8_lossy(reader.block()?).into_owned());
-    let plan = Plan { seed, per_form, processor: text()?, date: text()? };
-    let current = generate::VERSION;
-    let forms = forms::all();
+    let plan = Plan { set, seed, per_form, processor: text()?, date: text()? };
+    let current = set.version();
+    let forms = set.forms();
     let cases = if recorded == current { cases(seed, per_form, &forms) } else { Vec::new() };
     if cases.len() != count as usize || digest(&cases) != recorded_digest {
         return Some(Err(FixtureError::Generator { recorded, current }));
@@ -189,6 +191,7 @@ mod tests {
                 sel: case.sel,
                 fault: None,
                 memory: Vec::new(),
+                fx: case.fx.clone(),
             };
             outcome.gpr[noise as usize % 8] = noise as u32;
             outcome.sel[noise as usize % 6] ^= (noise >> 60) as u16;
@@ -197,29 +200,37 @@ mod tests {
                 outcome.fault = Some(Fault { vector: 14, error, cr2 });
             }
             let start = crate::layout::WINDOW + (noise >> 40) as u32 % 0x8000;
+            if let Some(fx) = &mut outcome.fx {
+                fx.status ^= (noise >> 9) as u16 & (noise >> 30) as u16;
+                (fx.ip, fx.mxcsr) = (noise as u32, noise as u32 >> 3);
+                fx.st[noise as usize % 8].significand ^= noise;
+                fx.xmm[noise as usize % 8] ^= u128::from(noise) << 11;
+            }
             outcome.memory = (0..noise as u32 % 5).map(|at| (start + at * at, at as u8)).collect();
             outcome
         }
     }
 
-    fn plan() -> Plan {
-        Plan { seed: 7, per_form: 2, processor: "none".into(), date: "never".into() }
+    fn plan(set: Set) -> Plan {
+        Plan { set, seed: 7, per_form: 2, processor: "none".into(), date: "never".into() }
     }
 
     #[test]
     fn what_was_recorded_reads_back() {
-        let file = record(&mut Scramble, &plan()).expect("written");
-        let fixture = read(&file).expect("read");
-        assert_eq!(fixture.plan, plan());
-        assert_eq!(fixture.entries.len(), fixture.forms.len() * 4);
-        for entry in &fixture.entries {
-            assert_eq!(Scramble.run(&entry.case), entry.outcome);
+        for set in Set::ALL {
+            let file = record(&mut Scramble, &plan(set)).expect("written");
+            let fixture = read(&file, set).expect("read");
+            assert_eq!(fixture.plan, plan(set));
+            assert_eq!(fixture.entries.len(), fixture.forms.len() * 4);
+            for entry in &fixture.entries {
+                assert_eq!(Scramble.run(&entry.case), entry.outcome);
+            }
         }
     }
 
     #[test]
     fn a_file_of_another_generator_is_refused() {
-        let file = record(&mut Scramble, &plan()).expect("written");
+        let file = record(&mut Scramble, &plan(Set::Integer)).expect("written");
         let mut body = Vec::new();
         GzDecoder::new(&file[8..]).read_to_end(&mut body).expect("gzip");
         body[4] ^= 1; // the seed: the digest no longer fits
@@ -229,16 +240,16 @@ mod tests {
         gzip.write_all(&body).expect("in memory");
         let forged = gzip.finish().expect("in memory");
         assert!(matches!(
-            read(&forged),
-            Err(FixtureError::Generator { recorded: generate::VERSION, .. })
+            read(&forged, Set::Integer),
+            Err(FixtureError::Generator { recorded: 2, .. })
         ));
     }
 
     #[test]
     fn a_damaged_file_is_an_error() {
-        assert!(matches!(read(b""), Err(FixtureError::Damaged)));
-        assert!(matches!(read(b"CLFX\x09\0\0\0"), Err(FixtureError::Format(9))));
-        let file = record(&mut Scramble, &plan()).expect("written");
-        assert!(read(&file[..file.len() / 2]).is_err());
+        assert!(matches!(read(b"", Set::X87), Err(FixtureError::Damaged)));
+        assert!(matches!(read(b"CLFX\x09\0\0\0", Set::X87), Err(FixtureError::Format(9))));
+        let file = record(&mut Scramble, &plan(Set::Integer)).expect("written");
+        assert!(read(&file[..file.len() / 2], Set::Integer).is_err());
     }
 }

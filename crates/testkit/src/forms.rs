@@ -6,6 +6,8 @@
 //! what only a 286, a 386 or a 486 stepping had. Privileged forms stay in: they fault alike.
 #![forbid(unsafe_code)]
 
+pub mod x87;
+
 use iced_x86::{
     Code, CpuidFeature, EncodingKind, MandatoryPrefix, Mnemonic, OpCodeOperandKind as Op,
     OpCodeTableKind,
@@ -54,6 +56,8 @@ pub struct Form {
     pub reg_mem: RegMem,
     /// The reg field.
     pub reg: RegField,
+    /// The r/m field, where a register form is one of eight different instructions.
+    pub rm: Option<u8>,
     /// Lengths in bytes of the immediates that follow.
     pub immediates: Vec<u8>,
     /// Whether an address follows (A0-A3), as wide as the address size.
@@ -66,6 +70,8 @@ pub struct Form {
     pub needs_f3: bool,
     /// Whether LOCK is legal when the destination is in memory.
     pub lockable: bool,
+    /// Whether its cases have the x87 unit.
+    pub x87: bool,
 }
 
 const FEATURES: [CpuidFeature; 8] = [
@@ -101,7 +107,50 @@ const HOLES: [(bool, u8, &[u8]); 6] = [
     (true, 0xBA, &[0, 1, 2, 3]),
 ];
 
-/// Every form, in the order of their op-codes.
+/// The sets of forms, each with a fixture of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// Integer and system instructions.
+    Integer,
+    /// The x87 unit.
+    X87,
+}
+
+impl Set {
+    /// All sets.
+    pub const ALL: [Set; 2] = [Set::Integer, Set::X87];
+
+    /// The name of its fixture, and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Set::Integer => "integer",
+            Set::X87 => "x87",
+        }
+    }
+
+    /// The set with this name.
+    pub fn named(name: &str) -> Option<Set> {
+        Set::ALL.into_iter().find(|set| set.name() == name)
+    }
+
+    /// Its forms.
+    pub fn forms(self) -> Vec<Form> {
+        match self {
+            Set::Integer => all(),
+            Set::X87 => x87::all(),
+        }
+    }
+
+    /// Raised when a seed's case changes.
+    pub fn version(self) -> u32 {
+        match self {
+            Set::Integer => 2,
+            Set::X87 => 1,
+        }
+    }
+}
+
+/// Every integer form, in the order of their op-codes.
 pub fn all() -> Vec<Form> {
     let mut forms: Vec<Form> = Code::values().filter_map(form_of).collect();
     for (two_bytes, opcode, members) in HOLES {
@@ -121,12 +170,14 @@ fn hole(two_bytes: bool, opcode: u8, reg: u8) -> Form {
         opcode_reg: false,
         reg_mem: RegMem::Memory,
         reg: RegField::Fixed(reg),
+        rm: None,
         immediates: Vec::new(),
         moffs: false,
         operand_size: 0,
         address_size: 0,
         needs_f3: false,
         lockable: false,
+        x87: false,
     }
 }
 
@@ -176,12 +227,14 @@ fn form_of(code: Code) -> Option<Form> {
             .any(|kind| matches!(kind, Op::r8_opcode | Op::r16_opcode | Op::r32_opcode)),
         reg_mem: from_operands,
         reg,
+        rm: None,
         immediates: kinds.iter().flat_map(|kind| immediate(*kind)).copied().collect(),
         moffs: kinds.contains(&Op::mem_offs),
         operand_size: info.operand_size(),
         address_size: info.address_size(),
         needs_f3: info.mandatory_prefix() == MandatoryPrefix::PF3,
         lockable: info.can_use_lock_prefix(),
+        x87: false,
     })
 }
 
@@ -225,6 +278,10 @@ impl Form {
     pub fn name(&self) -> String {
         let map = if self.two_bytes { "0F " } else { "" };
         match (self.code, self.reg) {
+            (Code::INVALID, RegField::Fixed(row)) if self.reg_mem == RegMem::Register => {
+                let modrm = 0xC0 | row << 3 | self.rm.unwrap_or(0);
+                format!("{:02X} {modrm:02X}", self.opcode)
+            }
             (Code::INVALID, RegField::Fixed(reg)) => format!("{map}{:02X}/{reg}", self.opcode),
             (code, _) => format!("{code:?}"),
         }

@@ -1,23 +1,22 @@
 //! Makes a case of a form: prefixes, addressing mode, registers, memory and flags from a seed.
 //!
-//! The same (form, code size, seed) gives the same case for ever; [`VERSION`] must be raised when
-//! that changes, and fixtures be recorded again. Most operands land in mapped pages; some at page
+//! The same (form, code size, seed) gives the same case for ever; [`crate::Set::version`] must be raised
+//! when that changes, and fixtures be recorded again. Most operands land in mapped pages; some at page
 //! ends, segment limits, read-only and unmapped pages, so that faults occur.
 #![forbid(unsafe_code)]
 
 mod operand;
 mod place;
 mod special;
+mod x87;
 
 use crate::case::{Case, Patch, Stop, flag, reg, sreg};
 use crate::encode::Address;
 use crate::forms::{Form, RegField, RegMem};
+use crate::fx::Fx;
 use crate::layout::segment_of;
 use crate::rng::{Rng, mix};
 use iced_x86::{Code, Decoder, DecoderOptions, Mnemonic};
-
-/// Raised when a seed's case changes.
-pub const VERSION: u32 = 2;
 
 /// Tries before a form is given up: no seed in practice needs more than a few.
 const TRIES: u64 = 200;
@@ -50,6 +49,7 @@ struct Builder<'a> {
     eip: u32,
     eflags: u32,
     patches: Vec<Patch>,
+    fx: Option<Box<Fx>>,
 }
 
 /// The case of `form` in 16- or 32-bit code for `seed`. None if the form has no encoding there
@@ -65,6 +65,7 @@ fn attempt_at(form: &Form, wide: bool, seed: u64) -> Option<Case> {
     builder.choose_operands();
     builder.choose_immediates();
     builder.specialize();
+    builder.choose_units();
     builder.aim_operand();
     builder.choose_stack();
     let mut code = builder.encode();
@@ -109,6 +110,7 @@ impl<'a> Builder<'a> {
             eip: 0,
             eflags,
             patches: Vec::new(),
+            fx: None,
         }
     }
 
@@ -200,7 +202,9 @@ impl<'a> Builder<'a> {
         let register = self.rng.below(8) as u8;
         match self.form.reg_mem {
             RegMem::None => {}
-            RegMem::Register => self.register_operand = Some(register),
+            RegMem::Register => {
+                self.register_operand = Some(self.form.rm.unwrap_or(register));
+            }
             RegMem::Either if self.rng.chance(30) => self.register_operand = Some(register),
             RegMem::Memory if self.rng.chance(2) && self.register_is_undefined() => {
                 self.register_operand = Some(register);
@@ -268,6 +272,7 @@ impl<'a> Builder<'a> {
             eflags: self.eflags,
             sel: self.sel,
             patches: self.patches,
+            fx: self.fx,
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod emulated;
 pub mod encode;
 pub mod fixture;
 pub mod forms;
+pub mod fx;
 pub mod generate;
 pub mod layout;
 pub mod moo;
@@ -30,3 +31,5 @@ pub mod undefined;
 pub mod vectors;
 
 pub use case::{Case, Engine, Fault, Outcome, Stop};
+pub use forms::Set;
+pub use fx::Fx;

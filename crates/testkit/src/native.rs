@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use crate::case::{Case, Engine, Fault, Outcome, Stop, flag, reg, sreg};
+use crate::fx::Fx;
 use crate::layout::{PAGE, PAGES, WINDOW, background_page, segment_of};
 use crate::sys::{Context, Entry, HIGH_HALVES, World};
 use std::io;
@@ -56,9 +57,10 @@ impl Native {
             ss: state.sel[sreg::SS],
             high_half: if big_stack { 0 } else { nearest_half(esp) },
         };
+        let image = state.fx.as_deref().map_or_else(|| Fx::default().image(), Fx::image);
         let s = &state.sel;
         let data = [s[sreg::DS], s[sreg::ES], s[sreg::FS], s[sreg::GS]];
-        let (Ok(context) | Err(context)) = self.world.run(entry, state.gpr, data);
+        let (Ok(context) | Err(context)) = self.world.run(entry, state.gpr, data, &image);
         outcome_of(case, &context)
     }
 
@@ -98,6 +100,7 @@ impl Engine for Native {
             sel: case.sel,
             fault: None,
             memory: Vec::new(),
+            fx: case.fx.clone(),
         };
         for _ in 0..MAX_STEPS {
             state = self.step(case, &state);
@@ -173,6 +176,7 @@ fn outcome_of(case: &Case, context: &Context) -> Outcome {
         sel: [es, context.cs, context.ss, ds, fs, gs],
         fault,
         memory: Vec::new(),
+        fx: case.fx.is_some().then(|| Box::new(Fx::from_image(&context.fx))),
     }
 }
 
@@ -189,6 +193,14 @@ fn nothing_below_4_gib() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether two processors, by their names, are of one maker.
+pub fn same_maker(one: &str, other: &str) -> bool {
+    fn maker(name: &str) -> Option<&str> {
+        name.rsplit('(').next()?.split(' ').next()
+    }
+    maker(one) == maker(other)
 }
 
 /// The processor's name, which fixtures record.

@@ -7,9 +7,12 @@
 #![forbid(unsafe_code)]
 
 use crate::case::{Case, Patch, Stop, flag, sreg};
+use crate::fx::Fx;
 use crate::layout::{FLAT_CODE, FLAT_DATA, WINDOW};
 use std::fmt::Write;
 use thiserror::Error;
+use x86::F80;
+use x86::fpu::MXCSR_RESET;
 
 /// A line that isn't a case.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -47,7 +50,55 @@ pub fn line(case: &Case) -> String {
             .collect();
         let _ = write!(text, " mem={}", patches.join(","));
     }
+    if let Some(fx) = &case.fx {
+        write_fx(&mut text, fx);
+    }
     text
+}
+
+/// Control, status, full registers, opcode, pointers; ST(0) and so on, highest digit first.
+fn write_fx(text: &mut String, fx: &Fx) {
+    let words = [fx.control, fx.status, u16::from(fx.full), fx.opcode].map(u32::from);
+    let words: Vec<String> =
+        words.iter().chain(&[fx.ip, fx.dp]).map(|word| format!("{word:x}")).collect();
+    let st: Vec<String> =
+        fx.st.iter().map(|r| format!("{:04x}{:016x}", r.sign_exponent, r.significand)).collect();
+    let _ = write!(text, " fpu={} st={}", words.join(","), st.join(","));
+    if fx.xmm != [0; 8] {
+        let xmm: Vec<String> = fx.xmm.iter().map(|value| format!("{value:x}")).collect();
+        let _ = write!(text, " xmm={}", xmm.join(","));
+    }
+    if fx.mxcsr != MXCSR_RESET {
+        let _ = write!(text, " mxcsr={:x}", fx.mxcsr);
+    }
+}
+
+/// Values separated by commas.
+fn list<T, const N: usize>(value: &str, read: impl Fn(&str) -> Option<T>) -> Option<[T; N]> {
+    value.split(',').map(read).collect::<Option<Vec<T>>>()?.try_into().ok()
+}
+
+fn set_fx(fx: &mut Fx, key: &str, value: &str) -> Option<()> {
+    match key {
+        "fpu" => {
+            let [control, status, full, opcode, ip, dp] =
+                list(value, |word| u32::from_str_radix(word, 16).ok())?;
+            let narrow = |word: u32| u16::try_from(word).ok();
+            (fx.control, fx.status) = (narrow(control)?, narrow(status)?);
+            (fx.full, fx.opcode) = (u8::try_from(full).ok()?, narrow(opcode)?);
+            (fx.ip, fx.dp) = (ip, dp);
+        }
+        "st" => {
+            fx.st = list(value, |word| {
+                let value = u128::from_str_radix(word, 16).ok()?;
+                let sign_exponent = u16::try_from(value >> 64).ok()?;
+                Some(F80 { significand: value as u64, sign_exponent })
+            })?;
+        }
+        "xmm" => fx.xmm = list(value, |word| u128::from_str_radix(word, 16).ok())?,
+        _ => fx.mxcsr = u32::from_str_radix(value, 16).ok()?,
+    }
+    Some(())
 }
 
 /// Reads a line back.
@@ -60,6 +111,7 @@ pub fn parse(line: &str) -> Result<Case, ReplayError> {
         eflags: flag::FIXED | flag::IF,
         sel: [FLAT_DATA, FLAT_CODE, FLAT_DATA, FLAT_DATA, 0, 0],
         patches: Vec::new(),
+        fx: None,
     };
     for word in line.split_whitespace() {
         let (key, value) = word.split_once('=').ok_or_else(|| ReplayError::Word(word.into()))?;
@@ -81,6 +133,7 @@ fn set(case: &mut Case, key: &str, value: &str) -> Option<()> {
             case.gpr = values?.try_into().ok()?;
         }
         "mem" => case.patches = value.split(',').map(patch).collect::<Option<_>>()?,
+        "fpu" | "st" | "xmm" | "mxcsr" => set_fx(case.fx.get_or_insert_default(), key, value)?,
         _ => {
             let index = SREGS.iter().position(|name| *name == key)?;
             debug_assert!(index <= sreg::GS);
@@ -115,6 +168,10 @@ mod tests {
         let mut case =
             parse("code=f3a4 stop=through cs=f gpr=1,2,3,4,5,6,7,ffffffff").expect("good");
         case.patches.push(Patch { address: WINDOW, bytes: vec![1, 0xAB] });
+        assert_eq!(parse(&line(&case)), Ok(case.clone()));
+        let mut fx = Fx { status: 0x3800, xmm: [1 << 100; 8], mxcsr: 7, ..Fx::default() };
+        fx.st[1] = F80 { significand: 1 << 63, sign_exponent: 0xBFFF };
+        case.fx = Some(Box::new(fx));
         assert_eq!(parse(&line(&case)), Ok(case));
     }
 

@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 
 use crate::case::{Case, Stop, flag};
+use crate::fx::Fx;
 use crate::native::initial_bytes;
+use x86::F80;
+use x86::fpu::{CONTROL_INIT, MXCSR_RESET};
 
 /// A case that still `fails`, with as little in it as could be found.
 pub fn shrink(case: &Case, mut fails: impl FnMut(&Case) -> bool) -> Case {
@@ -64,12 +67,35 @@ fn simpler(case: &Case) -> Vec<Case> {
             }
         }
     }
+    simpler_units(case, &mut push);
     for at in 0..case.patches.len() {
         for byte in 0..case.patches[at].bytes.len() {
             push(&|next| next.patches[at].bytes[byte] = 0);
         }
     }
     all
+}
+
+/// Every case whose x87 and SSE units are one step simpler.
+fn simpler_units(case: &Case, push: &mut impl FnMut(&dyn Fn(&mut Case))) {
+    let Some(fx) = &case.fx else { return };
+    let mut change = |simpler: &dyn Fn(&mut Fx)| {
+        push(&|next| next.fx.iter_mut().for_each(|fx| simpler(fx)));
+    };
+    change(&|fx| (fx.opcode, fx.ip, fx.dp) = (0, 0, 0));
+    change(&|fx| fx.control = CONTROL_INIT);
+    change(&|fx| (fx.xmm, fx.mxcsr) = ([0; 8], MXCSR_RESET));
+    for bit in 0..16 {
+        change(&|fx| fx.status &= !(1 << bit));
+        change(&|fx| fx.full &= !(1 << (bit & 7)));
+    }
+    const ONE: F80 = F80 { significand: 1 << 63, sign_exponent: 0x3FFF };
+    for i in 0..8 {
+        if fx.st[i] != F80::ZERO && fx.st[i] != ONE {
+            change(&|fx| fx.st[i] = F80::ZERO);
+            change(&|fx| fx.st[i] = ONE);
+        }
+    }
 }
 
 /// Prefixes without which the instruction is still the same one.

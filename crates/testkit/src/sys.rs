@@ -16,6 +16,7 @@ use std::io;
 use std::mem::{MaybeUninit, offset_of};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::fx::IMAGE_BYTES;
 use crate::layout::{LDT, PAGE, PAGES, Rights, Segment, WINDOW, background_page};
 
 /// What bits 31-16 of ESP may be when a case has a 16-bit stack.
@@ -32,7 +33,6 @@ const HOST_CODE: u16 = 0x33;
 
 /// What goes into the processor and what the handler found.
 #[repr(C)]
-#[derive(Default)]
 pub struct Area {
     host_rsp: u64,
     host_fs_base: u64,
@@ -44,7 +44,13 @@ pub struct Area {
     pub data: [u16; 4],
     /// The same as the handler found them.
     pub data_after: [u16; 4],
+    /// What FXRSTOR loads.
+    pub fx: Image,
 }
+
+/// An image for FXRSTOR, aligned as it must be.
+#[repr(C, align(16))]
+pub struct Image([u8; IMAGE_BYTES]);
 
 struct Shared(UnsafeCell<Area>);
 
@@ -60,6 +66,7 @@ static AREA: Shared = Shared(UnsafeCell::new(Area {
     gpr: [0; 8],
     data: [0; 4],
     data_after: [0; 4],
+    fx: Image([0; IMAGE_BYTES]),
 }));
 static LOCK: Mutex<()> = Mutex::new(());
 static PREVIOUS: Mutex<[Option<libc::sigaction>; 32]> = Mutex::new([None; 32]);
@@ -85,6 +92,8 @@ pub struct Context {
     pub cr2: u64,
     /// DS, ES, FS, GS.
     pub data: [u16; 4],
+    /// The x87 and SSE units, as FXSAVE has them.
+    pub fx: [u8; IMAGE_BYTES],
 }
 
 /// The IRETQ frame of a case.
@@ -122,6 +131,7 @@ unsafe extern "C" fn enter() -> u64 {
         "mov rax, fs:[0]",
         "mov [r8 + {host_fs}], rax",
         "mov rsp, [r8 + {frame}]",
+        "fxrstor [r8 + {fx}]",
         "mov ds, word ptr [r8 + {data}]",
         "mov es, word ptr [r8 + {data} + 2]",
         "mov fs, word ptr [r8 + {data} + 4]",
@@ -138,6 +148,7 @@ unsafe extern "C" fn enter() -> u64 {
         host_rsp = const offset_of!(Area, host_rsp),
         host_fs = const offset_of!(Area, host_fs_base),
         frame = const offset_of!(Area, frame),
+        fx = const offset_of!(Area, fx),
         data = const offset_of!(Area, data),
         gpr = const offset_of!(Area, gpr),
     )
@@ -317,7 +328,13 @@ impl World {
     }
 
     /// Runs one case to its signal. `Err` if the processor refused the entry itself.
-    pub fn run(&mut self, entry: Entry, gpr: [u32; 8], data: [u16; 4]) -> Result<Context, Context> {
+    pub fn run(
+        &mut self,
+        entry: Entry,
+        gpr: [u32; 8],
+        data: [u16; 4],
+        fx: &[u8; IMAGE_BYTES],
+    ) -> Result<Context, Context> {
         let frame = FRAMES + (u64::from(entry.high_half) << 16) + FRAME_OFFSET;
         let image = [
             u64::from(entry.eip),
@@ -328,7 +345,8 @@ impl World {
         ];
         debug_assert!(HIGH_HALVES.contains(&entry.high_half) && entry.cs != HOST_CODE);
         // SAFETY: the frame lies in a page mapped by `map_pages`; `self` holds the lock, so that
-        // the area is this thread's; `enter` returns through `leave` with the address of the
+        // the area is this thread's; the kernel saves both units in the signal's frame, in the form
+        // of FXSAVE, and gives the handler fresh ones; `enter` returns through `leave` with the address of the
         // context on our alternate stack, which nothing overwrites before it is read.
         unsafe {
             std::ptr::copy_nonoverlapping(image.as_ptr(), frame as *mut u64, image.len());
@@ -336,8 +354,10 @@ impl World {
             (*area).frame = frame;
             (*area).gpr = gpr;
             (*area).data = data;
+            (*area).fx = Image(*fx);
             let context = enter() as *const libc::ucontext_t;
-            let found = read_context(&*context, (*area).data_after);
+            let units = (*context).uc_mcontext.fpregs.cast::<[u8; IMAGE_BYTES]>().read();
+            let found = read_context(&*context, (*area).data_after, units);
             if found.rip >> 32 != 0 { Err(found) } else { Ok(found) }
         }
     }
@@ -382,7 +402,7 @@ impl Drop for World {
     }
 }
 
-fn read_context(context: &libc::ucontext_t, data: [u16; 4]) -> Context {
+fn read_context(context: &libc::ucontext_t, data: [u16; 4], fx: [u8; IMAGE_BYTES]) -> Context {
     let gregs = &context.uc_mcontext.gregs;
     let get = |register: i32| gregs[register as usize] as u64;
     let selectors = get(libc::REG_CSGSFS);
@@ -405,6 +425,7 @@ fn read_context(context: &libc::ucontext_t, data: [u16; 4]) -> Context {
         vector: get(libc::REG_TRAPNO),
         cr2: get(libc::REG_CR2),
         data,
+        fx,
     }
 }
 

@@ -8,7 +8,8 @@
 
 use crate::case::{Case, Outcome, flag, reg};
 use crate::generate::is_wide;
-use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{Decoder, DecoderOptions, Instruction, MemorySize, Mnemonic, OpKind, Register};
+use x86::fpu::Status;
 
 /// Decodes the instruction of a case, illegal LOCK prefixes and all.
 pub fn decode(case: &Case) -> Instruction {
@@ -27,6 +28,10 @@ pub fn open(case: &Case) -> Option<&'static str> {
         Mnemonic::Loope | Mnemonic::Loopne if repeated => {
             Some("a REP prefix before LOOPE or LOOPNE is reserved (SDM 2A 2.1.1)")
         }
+        _ if by_pieces(case) && wraps(case, &insn) => Some(
+            "an x87 environment or ten-byte operand across offset FFFF of a 16-bit address wraps \
+             on the recording processor; ours faults (SDM 3B 22.33.1)",
+        ),
         Mnemonic::Mov if control && insn.has_lock_prefix() => {
             Some("LOCK MOV CR names CR8 where the processor reports AltMovCr8; ours doesn't")
         }
@@ -34,6 +39,58 @@ pub fn open(case: &Case) -> Option<&'static str> {
             Some("LOCK before VERR or VERW is #UD (SDM 2A, LOCK); the recording processor runs it")
         }
         _ => None,
+    }
+}
+
+/// Whether the instruction's operand is one that processors access piece by piece, so that which of
+/// two faults comes first, and what was written before it, is the processor's own affair.
+pub fn by_pieces(case: &Case) -> bool {
+    use MemorySize::{Bcd, Float80, FpuEnv14, FpuEnv28, FpuState94, FpuState108};
+    let size = decode(case).memory_size();
+    matches!(size, Bcd | Float80 | FpuEnv14 | FpuEnv28 | FpuState94 | FpuState108)
+}
+
+/// Whether an operand goes on beyond what a 16-bit address reaches.
+fn wraps(case: &Case, insn: &Instruction) -> bool {
+    let Some(operand) = (0..insn.op_count()).find(|n| insn.op_kind(*n) == OpKind::Memory) else {
+        return false;
+    };
+    let value = |register: Register, _, _| {
+        let segment = register.is_segment_register();
+        Some(if segment { 0 } else { u64::from(case.gpr[register.number() & 7]) })
+    };
+    let Some(offset) = insn.virtual_address(operand, 0, value) else { return false };
+    let narrow = [insn.memory_base(), insn.memory_index()].iter().any(|r| r.size() == 2)
+        || insn.memory_displ_size() == 2;
+    narrow && offset + insn.memory_size().size() as u64 > 0x1_0000
+}
+
+/// Why a result that isn't undefined may still differ between makers of processors.
+pub fn by_maker(case: &Case) -> Option<&'static str> {
+    use Mnemonic::{F2xm1, Fcos, Fpatan, Fptan, Fsin, Fsincos, Fyl2x, Fyl2xp1};
+    matches!(
+        decode(case).mnemonic(),
+        F2xm1 | Fcos | Fpatan | Fptan | Fsin | Fsincos | Fyl2x | Fyl2xp1
+    )
+    .then_some("transcendentals are within an ulp, not the same bits (SDM 1 8.3.10)")
+}
+
+/// The condition codes of the x87 status word that the manual doesn't define after this instruction
+/// (SDM 1 table 8-1). They are compared where the same maker's processor runs: there one rule
+/// covers them, that of the host's unit.
+pub fn undefined_conditions(case: &Case) -> u16 {
+    use Mnemonic::{
+        Fcom, Fcomi, Fcomip, Fcomp, Fcompp, Fcos, Ficom, Ficomp, Fldenv, Fninit, Fnsave, Fnstenv,
+        Fprem, Fprem1, Fptan, Frstor, Fsin, Fsincos, Ftst, Fucom, Fucomi, Fucomip, Fucomp, Fucompp,
+        Fxam,
+    };
+    let (c0, c2, c3) = (Status::C0.bits(), Status::C2.bits(), Status::C3.bits());
+    match decode(case).mnemonic() {
+        Fcom | Fcomp | Fcompp | Ficom | Ficomp | Fucom | Fucomp | Fucompp | Ftst | Fxam => 0,
+        Fcomi | Fcomip | Fucomi | Fucomip | Fprem | Fprem1 => 0,
+        Fldenv | Frstor | Fninit | Fnsave | Fnstenv => 0,
+        Fcos | Fsin | Fsincos | Fptan => c0 | c3,
+        _ => c0 | c2 | c3,
     }
 }
 
@@ -108,6 +165,7 @@ mod tests {
             sel: case.sel,
             fault: None,
             memory: Vec::new(),
+            fx: None,
         };
         undefined_flags(&case, &outcome)
     }

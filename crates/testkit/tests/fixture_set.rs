@@ -3,17 +3,17 @@
 
 use testkit::fixture::{self, Fixture};
 use testkit::native::{Native, processor_name};
-use testkit::{Engine, compare, replay};
+use testkit::{Engine, Set, compare, replay};
 
-fn recorded() -> Fixture {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/integer.clfx");
+fn recorded(set: Set) -> Fixture {
+    let path = format!("{}/fixtures/{}.clfx", env!("CARGO_MANIFEST_DIR"), set.name());
     let file = std::fs::read(path).expect("the fixture is part of the repository");
-    fixture::read(&file).expect("the fixture fits this generator")
+    fixture::read(&file, set).expect("the fixture fits this generator")
 }
 
 #[test]
 fn it_has_cases_of_every_form_and_names_its_processor() {
-    let fixture = recorded();
+    let fixture = recorded(Set::Integer);
     assert!(fixture.entries.len() >= 100_000, "{}", fixture.entries.len());
     assert!(!fixture.plan.processor.is_empty() && fixture.plan.date.starts_with("20"));
     let mut seen = vec![0u32; fixture.forms.len()];
@@ -23,7 +23,7 @@ fn it_has_cases_of_every_form_and_names_its_processor() {
 
 #[test]
 fn it_holds_completions_and_every_exception_a_program_can_raise() {
-    let fixture = recorded();
+    let fixture = recorded(Set::Integer);
     let count = |vector: Option<u8>| {
         let same = |entry: &&fixture::Entry| entry.outcome.fault.map(|f| f.vector) == vector;
         fixture.entries.iter().filter(same).count()
@@ -35,8 +35,40 @@ fn it_holds_completions_and_every_exception_a_program_can_raise() {
 }
 
 #[test]
+fn the_x87_set_raises_each_exception_masked_and_not_and_math_faults() {
+    let fixture = recorded(Set::X87);
+    let faults = |vector: u8| {
+        let same =
+            |entry: &&fixture::Entry| entry.outcome.fault.is_some_and(|f| f.vector == vector);
+        fixture.entries.iter().filter(same).count()
+    };
+    for vector in [6, 13, 14, 16, 17] {
+        assert!(faults(vector) >= 100, "vector {vector}: {}", faults(vector));
+    }
+    // Invalid, denormal, zero divide, overflow, underflow, precision; stack fault.
+    for bit in 0..7 {
+        for masked in [false, true] {
+            let raised = |entry: &&fixture::Entry| {
+                let (Some(old), Some(new)) = (&entry.case.fx, &entry.outcome.fx) else {
+                    return false;
+                };
+                let mask = if bit == 6 { 1 } else { 1 << bit };
+                (new.control & mask != 0) == masked && new.status & !old.status & 1 << bit != 0
+            };
+            let count = fixture.entries.iter().filter(raised).count();
+            assert!(count >= 20, "bit {bit}, masked {masked}: {count}");
+        }
+    }
+}
+
+#[test]
 fn the_processor_that_recorded_it_gives_the_same_again() {
-    let fixture = recorded();
+    for set in Set::ALL {
+        again(&recorded(set));
+    }
+}
+
+fn again(fixture: &Fixture) {
     let mut native = match Native::new() {
         Ok(native) if processor_name() == fixture.plan.processor => native,
         Ok(_) => {

@@ -1,39 +1,65 @@
-//! `record`: runs the plan's cases on the host's processor and writes the fixture that the test
-//! command replays. The file names the processor and the day.
+//! `record`: runs the plans' cases on the host's processor and writes the fixtures that the test
+//! command replays, one for each set of forms. A file names the processor and the day.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use testkit::Set;
 use testkit::fixture::{self, Plan};
 use testkit::native::{Native, processor_name};
 
 /// Options of `record`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Cases for each form and code size
-    #[arg(long, default_value_t = 160)]
-    per_form: u32,
+    /// Only this set: integer or x87
+    #[arg(long, value_parser = parse_set)]
+    set: Option<Set>,
+    /// Cases for each form and code size, instead of the set's own number
+    #[arg(long)]
+    per_form: Option<u32>,
     /// Seed of the whole set
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The fixture to write
-    #[arg(long, default_value = "crates/testkit/fixtures/integer.clfx")]
+    /// Where the fixtures go
+    #[arg(long, default_value = "crates/testkit/fixtures")]
     out: PathBuf,
+}
+
+/// A set by its name.
+pub fn parse_set(name: &str) -> Result<Set, String> {
+    Set::named(name).ok_or_else(|| format!("no set is called `{name}`; try integer or x87"))
+}
+
+/// So many that a file stays well below a megabyte and a half.
+fn per_form(set: Set) -> u32 {
+    match set {
+        Set::Integer => 160,
+        Set::X87 => 100,
+    }
 }
 
 /// Records and writes.
 pub fn run(args: &Args) -> Result<ExitCode, String> {
     let mut native =
         Native::new().map_err(|reason| format!("this host can't record fixtures: {reason}"))?;
+    for set in Set::ALL.into_iter().filter(|set| args.set.is_none_or(|only| only == *set)) {
+        record(args, set, &mut native)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn record(args: &Args, set: Set, native: &mut Native) -> Result<(), String> {
     let plan = Plan {
+        set,
         seed: args.seed,
-        per_form: args.per_form,
+        per_form: args.per_form.unwrap_or(per_form(set)),
         processor: processor_name(),
         date: today()?,
     };
-    let file = fixture::record(&mut native, &plan).map_err(|error| error.to_string())?;
-    let shown = args.out.display();
-    std::fs::write(&args.out, &file).map_err(|error| format!("can't write {shown}: {error}"))?;
-    let read = fixture::read(&file).map_err(|error| error.to_string())?;
+    let file = fixture::record(native, &plan).map_err(|error| error.to_string())?;
+    let path = args.out.join(format!("{}.clfx", set.name()));
+    let shown = path.display();
+    std::fs::write(&path, &file).map_err(|error| format!("can't write {shown}: {error}"))?;
+    let read = fixture::read(&file, set).map_err(|error| error.to_string())?;
     println!(
         "{shown}: {} cases of {} forms in {} bytes, recorded on {} on {}",
         read.entries.len(),
@@ -42,7 +68,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         plan.processor,
         plan.date
     );
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The day, from the host's own clock program.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use testkit::emulated::{Emulated, Way};
+use testkit::forms::Form;
 use testkit::native::Native;
 use testkit::rng::mix;
 use testkit::shrink::shrink;
-use testkit::{Case, Engine, compare, forms, generate, replay};
+use testkit::{Case, Engine, Set, compare, generate, replay};
 
 /// Options of `soak`.
 #[derive(clap::Args)]
@@ -16,6 +17,12 @@ pub struct Args {
     /// How long to run
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
+    /// Which instructions: integer or x87; both without it
+    #[arg(long, value_parser = crate::record::parse_set)]
+    set: Option<Set>,
+    /// Show how many cases each form had
+    #[arg(long)]
+    count: bool,
     /// Where the sequence of cases starts: the same seed gives the same cases
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -80,7 +87,9 @@ fn one(engines: &mut Engines, line: &str) -> Result<ExitCode, String> {
 }
 
 fn many(engines: &mut Engines, args: &Args) -> ExitCode {
-    let forms = forms::all();
+    let sets = Set::ALL.into_iter().filter(|set| args.set.is_none_or(|only| only == *set));
+    let forms: Vec<Form> = sets.flat_map(Set::forms).collect();
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let start = Instant::now();
     let length = Duration::from_secs_f64(args.minutes.max(0.0) * 60.0);
     let mut failed: BTreeMap<String, u32> = BTreeMap::new();
@@ -96,8 +105,10 @@ fn many(engines: &mut Engines, args: &Args) -> ExitCode {
                 let seed = mix(args.seed << 32 ^ round) ^ (index as u64 * 2 + u64::from(wide));
                 let Some(case) = generate::generate(form, wide, seed) else { continue };
                 tests += 1;
-                if !engines.differences(&case).is_empty() {
-                    report(engines, &form.name(), &case, &mut failed);
+                *counts.entry(form.name()).or_default() += 1;
+                let found = engines.differences(&case);
+                if !found.is_empty() {
+                    report(engines, &form.name(), &case, &found, &mut failed);
                 }
             }
         }
@@ -109,6 +120,9 @@ fn many(engines: &mut Engines, args: &Args) -> ExitCode {
     }
     progress(tests, start);
     println!("soak: {round} rounds over every form, {} forms with differences", failed.len());
+    if args.count {
+        counts.iter().for_each(|(form, count)| println!("  {count:>8} {form}"));
+    }
     for (form, count) in &failed {
         println!("  {form}: {count}");
     }
@@ -121,7 +135,18 @@ fn progress(tests: u64, start: Instant) {
 }
 
 /// Shows the first difference of a form, shrunk.
-fn report(engines: &mut Engines, form: &str, case: &Case, failed: &mut BTreeMap<String, u32>) {
+fn report(
+    engines: &mut Engines,
+    form: &str,
+    case: &Case,
+    found: &[String],
+    failed: &mut BTreeMap<String, u32>,
+) {
+    if engines.differences(case).is_empty() {
+        println!("{form} differed once and not again: {}", replay::line(case));
+        found.iter().for_each(|text| println!("  {text}"));
+        return;
+    }
     let count = failed.entry(form.to_string()).or_default();
     *count += 1;
     if *count > 1 {

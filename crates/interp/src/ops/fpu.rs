@@ -135,10 +135,14 @@ fn execute(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     let before = cpu.state.arith.flags();
     let mut flags = before;
     let raised = host_fpu::run(op, &mut fpu, &mut bytes, &mut flags);
-    if let Memory::Store(size) = shape
-        && (raised & PREVENT).bits() & !fpu.control == 0
-    {
-        cpu.write_bytes(sys, insn.seg, offset, &bytes[..usize::from(size)], alignment(size))?;
+    if let Memory::Store(size) = shape {
+        let (part, align) = (&bytes[..usize::from(size)], alignment(size));
+        if (raised & PREVENT).bits() & !fpu.control == 0 {
+            cpu.write_bytes(sys, insn.seg, offset, part, align)?;
+        } else {
+            // Faults of memory come first even so.
+            cpu.probe_bytes(sys, insn.seg, offset, u32::from(size), align)?;
+        }
     }
     note_pointers(cpu, &mut fpu, insn);
     cpu.state.fpu = fpu;

@@ -3,6 +3,7 @@
 
 use super::Builder;
 use crate::case::{reg, sreg};
+use crate::forms::x87::memory_bytes;
 use crate::layout::Segment;
 use iced_x86::Mnemonic;
 
@@ -17,6 +18,7 @@ impl Builder<'_> {
     fn memory_bytes(&self) -> u32 {
         let operand = if self.operand_wide { 4 } else { 2 };
         match self.mnemonic() {
+            _ if self.form.x87 => memory_bytes(self.form.opcode, self.reg_field, self.operand_wide),
             Mnemonic::Cmpxchg8b => 8,
             Mnemonic::Bound => operand * 2,
             _ if self.is_far_pointer() => operand + 2,
@@ -62,6 +64,10 @@ impl Builder<'_> {
     }
 
     fn fill(&mut self, segment: &Segment, offset: u32, size: u32) {
+        if self.form.x87 {
+            let bytes = self.units_operand();
+            return self.poke(segment, offset, &bytes);
+        }
         let mut bytes = [0; 8];
         for half in bytes.chunks_exact_mut(4) {
             half.copy_from_slice(&self.rng.value().to_le_bytes());
