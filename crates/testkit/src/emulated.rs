@@ -27,7 +27,7 @@ use interp::{Cpu, Dispatch, Interp};
 use mem::Memory;
 use x86::event::Wanted;
 use x86::segment::{Descriptor, SegReg, Segment, Selector, TableReg};
-use x86::{Cr0, Cr4, Efer, PhysAddr, State};
+use x86::{Cr0, Cr4, Efer, Features, Model, PhysAddr, State};
 
 const RAM_BYTES: u64 = 0x10_0000;
 const PDPT: u64 = 0x1000;
@@ -273,7 +273,10 @@ fn build_system(memory: &mut Memory) {
 }
 
 fn fresh_state() -> State {
-    let mut state = State::reset();
+    // FISTTP came with SSE3.
+    let mut model = Model::default();
+    model.features |= Features::SSE3;
+    let mut state = State::reset_of(model);
     state.cr0 = (Cr0::PE | Cr0::ET | Cr0::NE | Cr0::WP | Cr0::AM | Cr0::PG).bits();
     state.cr3 = PDPT;
     state.cr4 = (Cr4::PAE | Cr4::DE).bits();

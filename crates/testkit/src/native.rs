@@ -60,7 +60,7 @@ impl Native {
         let image = state.fx.as_deref().map_or_else(|| Fx::default().image(), Fx::image);
         let s = &state.sel;
         let data = [s[sreg::DS], s[sreg::ES], s[sreg::FS], s[sreg::GS]];
-        let (Ok(context) | Err(context)) = self.world.run(entry, state.gpr, data, &image);
+        let context = self.world.run(entry, state.gpr, data, &image);
         outcome_of(case, &context)
     }
 

@@ -67,10 +67,10 @@ fn control(rng: &mut Rng) -> u16 {
         _ => rng.below(0x40) as u16,
     };
     if rng.chance(15) {
-        return CONTROL_INIT & !0x3F | masks;
+        return (CONTROL_INIT & !0x3F) | masks;
     }
     let precision = if rng.chance(50) { 0x300 } else { rng.below(4) as u16 * 0x100 };
-    0x40 | masks | precision | rng.below(8) as u16 * 0x400
+    0x40 | masks | precision | (rng.below(8) as u16 * 0x400)
 }
 
 /// A status word with a summary that fits.
