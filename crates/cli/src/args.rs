@@ -1,7 +1,7 @@
 //! The command line. `--help` is the first page of the manual: it teaches by examples.
 
 use crate::keys::Script;
-use crate::{bench, quantity, status};
+use crate::{bench, disk, quantity, status};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use x86::event::Wanted;
@@ -13,6 +13,8 @@ Examples:
   cloister run floppy.img          boot a sector, a floppy, a disk or a kernel
   cloister run --trace rings,faults mykernel.elf
                                    the same, and say what the processor does at each gate
+  cloister disk create 64M hd.img --fat
+                                   make a disk with a file system
   cloister run --help              all about running a guest";
 
 /// An x86 computer that shows how it works inside.
@@ -39,6 +41,12 @@ pub enum Verb {
     Run(Box<RunArgs>),
     /// List the processor models, and what each has
     Cpus,
+    /// Make images of diskettes and disks
+    Disk {
+        /// What to do
+        #[command(subcommand)]
+        verb: disk::Verb,
+    },
     /// Measure how fast guests run
     Bench(bench::Args),
 }

@@ -5,6 +5,7 @@
 mod args;
 mod bench;
 mod cpus;
+mod disk;
 mod drive;
 mod failure;
 mod input;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         None | Some(Verb::Tour) => tour::run(),
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Cpus) => cpus::run(),
+        Some(Verb::Disk { verb }) => disk::run(&verb).map(|()| Status::Success.code()),
         Some(Verb::Bench(args)) => {
             bench::run(&args).map(|()| Status::Success.code()).map_err(|error| not_measured(&error))
         }
