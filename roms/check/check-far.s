@@ -16,6 +16,10 @@ main:
     call    gate_stacks
     call    far_return
     call    outer_return
+    call    tables_of_transfers
+    call    tables_of_returns
+    call    wrong_types
+    call    other_rows
     jmp     finish
 
 # Far jump to SELECTOR:landing in a ring.
@@ -153,3 +157,4 @@ direct_calls:
 
     .include "far-gates.inc"
     .include "far-return.inc"
+    .include "far-table.inc"

@@ -15,6 +15,10 @@ main:
     call    flags
     call    to_v86
     call    nested
+    call    return_tables
+    call    sixteen_bit_checks
+    call    flag_tables
+    call    nested_tables
     jmp     finish
 
 # IRETD in ring 0 (or `mode`) to CS:landing.
@@ -396,3 +400,5 @@ nested:
       iretd
     endtry
     ret
+
+    .include "iret-table.inc"

@@ -29,6 +29,9 @@ main:
     call    lar_lsl
     call    verify
     call    lldt_ltr
+    call    each_register
+    call    privilege_tables
+    call    system_types
     jmp     finish
 
 load_data:
@@ -207,3 +210,4 @@ other_loads:
 
     .include "segments-access.inc"
     .include "segments-query.inc"
+    .include "segments-table.inc"
