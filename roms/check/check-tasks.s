@@ -39,6 +39,11 @@ main:
     call    new_cs
     call    new_ss
     call    new_data
+    call    initiators_table
+    call    task_privileges
+    call    data_table
+    call    other_selectors
+    call    by_exception
     jmp     finish
 
 build_tasks:
@@ -158,3 +163,4 @@ catch_any:
 
     .include "tasks-switch.inc"
     .include "tasks-faults.inc"
+    .include "tasks-table.inc"
