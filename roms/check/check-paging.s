@@ -36,10 +36,14 @@ main:
     call    large_pages
     call    global_pages
     call    descriptor_tables
+    call    rights_table
+    call    implicit_accesses
+    call    vm86_accesses
     call    leave_paging
     call    pae
     jmp     finish
 
     .include "paging-legacy.inc"
     .include "paging-crossing.inc"
+    .include "paging-implicit.inc"
     .include "paging-pae.inc"

@@ -32,6 +32,9 @@ main:
     call    addressing
     call    interrupts
     call    ports
+    call    exit_stacks
+    call    exit_gates
+    call    entry_images
     mov     dword ptr [base_cr4], CR4_VME
     call    restore_machine
     call    vme_flags
@@ -344,4 +347,5 @@ ports:
     v86     IOPL3, "word OUT across a set bit: #GP(0)", "#GP(0000)", "3A 20.2.8", out 0x80, ax
     ret
 
+    .include "vm86-table.inc"
     .include "vm86-vme.inc"
