@@ -25,6 +25,12 @@ main:
     call    data_breakpoints
     call    general_detect
     call    registers
+    call    match_table
+    call    strings
+    call    enables
+    call    detects
+    call    resume_flags
+    call    together
     mov     dword ptr [base_cr4], CR4_DE
     call    restore_machine
     call    debug_extensions
@@ -212,3 +218,4 @@ single_step_exceptions:
     ret
 
     .include "debug-break.inc"
+    .include "debug-table.inc"
