@@ -120,5 +120,20 @@ mod tests {
             assert!(cases.contains_key(&entry.name), "{} isn't in {TABLE}", entry.name);
             assert!(names.insert(&entry.name), "{} stands twice", entry.name);
         }
+        for name in cases.keys().filter(|name| !names.contains(name)) {
+            panic!("{name} of {TABLE} isn't in {LIST}: it was never seen to be noticed");
+        }
+    }
+
+    #[test]
+    fn every_case_of_the_table_stands_in_a_transcript() {
+        let root = repo::root().expect("a root");
+        for (name, case) in cases(&read(&root, TABLE).expect("the table")) {
+            let program = case.split('/').next().unwrap_or_default();
+            let kept =
+                read(&root, &format!("roms/check/check-{program}.txt")).expect("a transcript");
+            let line = format!("ok   {case} = ");
+            assert!(kept.lines().any(|l| l.starts_with(&line)), "{name}: no case `{case}`");
+        }
     }
 }
