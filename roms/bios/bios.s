@@ -24,11 +24,17 @@
 .include "keymap.inc"           # scan code -> character
 .include "keyread.inc"          # INT 16h
 .include "video.inc"            # INT 10h: dispatch and state
-.include "vmode.inc"            # INT 10h: mode set, register tables
+.include "vmode.inc"            # INT 10h: mode set
+.include "vtable.inc"           # the modes' registers
+.include "vdac.inc"             # and colours
 .include "vtext.inc"            # INT 10h: characters and scrolling
 .include "vgraph.inc"           # INT 10h: characters in the graphics modes
-.include "font.inc"             # their shapes
-.include "vcolor.inc"           # INT 10h: palette, and dots in the graphics modes
+.include "vscroll.inc"          # INT 10h: scrolling in the graphics modes
+.include "vdot.inc"             # INT 10h: dots in the graphics modes
+.include "vfont.inc"            # INT 10h: the shapes of characters
+.include "vcolor.inc"           # INT 10h: colours
+.include "vselect.inc"          # INT 10h: switches and state
+.include "vbe.inc"              # INT 10h: VESA modes
 .include "disk.inc"             # INT 13h: dispatch
 .include "floppy.inc"           # INT 13h: diskettes
 .include "fdc.inc"              # the 82077 and its DMA channel

@@ -24,6 +24,7 @@ pub mod native;
 pub mod real_mode;
 pub mod replay;
 pub mod rng;
+pub mod shots;
 pub mod shrink;
 #[allow(unsafe_code)]
 mod sys;

@@ -9,6 +9,7 @@ mod record;
 mod reference;
 mod repo;
 mod roms;
+mod screens;
 mod soak;
 mod tidy;
 

@@ -1,26 +1,30 @@
 //! `reference`: runs the self-checking programs (`roms/check`) on Debian's Bochs and compares
-//! what they print with the transcripts kept beside them, or, with `--update`, replaces those.
+//! what they print with the transcripts kept beside them, or, with `--update`, replaces those; and
+//! the same for the screens of the BIOS programs (`roms/suite`), on QEMU.
 //!
 //! Bochs is a peer, not a judge: where it disagrees with the Intel SDM, the case stands in
 //! `roms/check/DISAGREEMENTS.md` with both values, and exactly that disagreement is expected.
 
-use crate::{bochs, repo};
+use crate::{bochs, repo, screens};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Options of `reference`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Programs to run (default: every check-*)
+    /// Programs to run (default: every check-* and suite-*)
     names: Vec<String>,
-    /// Replace the transcripts in roms/check
+    /// Replace the transcripts in roms/check and roms/suite
     #[arg(long)]
     update: bool,
     /// Show every line that a program prints
     #[arg(long)]
     verbose: bool,
+    /// Put the peer's pictures of the suite's screens into a folder
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
 }
 
 /// Runs the programs on the peer; fails where a transcript or the list of disagreements is off.
@@ -28,9 +32,8 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     let folder = repo::root()?.join("roms/check");
     let mut rows = parse_rows(&read(&folder.join("DISAGREEMENTS.md"))?)?;
     let all = args.names.is_empty();
-    let mut wrong = 0;
-    let mut ran = 0;
-    for (name, image) in ::roms::ALL.iter().filter(|(name, _)| wanted(name, &args.names)) {
+    let (mut ran, mut wrong) = suite(args)?;
+    for (name, image) in ::roms::ALL.iter().filter(|(name, _)| wanted(name, "check-", args)) {
         let printed = bochs::run(name, image)?;
         if args.verbose {
             print!("{printed}");
@@ -49,8 +52,38 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn wanted(name: &str, names: &[String]) -> bool {
-    name.starts_with("check-") && (names.is_empty() || names.iter().any(|n| n == name))
+fn wanted(name: &str, kind: &str, args: &Args) -> bool {
+    name.starts_with(kind) && (args.names.is_empty() || args.names.iter().any(|n| n == name))
+}
+
+/// The screens of the suite: how many programs ran, and how many transcripts were off.
+fn suite(args: &Args) -> Result<(usize, usize), String> {
+    let folder = repo::root()?.join("roms/suite");
+    let (mut ran, mut wrong) = (0, 0);
+    for (name, image) in ::roms::ALL.iter().filter(|(name, _)| wanted(name, "suite-", args)) {
+        let screens = screens::run(name, image, args.keep.as_deref())?;
+        let fresh = format!("# {}: SeaBIOS, -M isapc -vga std\n{screens}", screens::peer()?);
+        if args.verbose {
+            print!("{fresh}");
+        }
+        let path = folder.join(format!("{name}.txt"));
+        if args.update {
+            std::fs::write(&path, fresh).map_err(|e| format!("{}: {e}", path.display()))?;
+        } else {
+            wrong += usize::from(!same_screens(name, &read(&path)?, &fresh));
+        }
+        ran += 1;
+    }
+    Ok((ran, wrong))
+}
+
+/// Compares two transcripts but for their heads, and says where they part.
+fn same_screens(name: &str, kept: &str, fresh: &str) -> bool {
+    let (kept, fresh) = (kept.lines().skip(1), fresh.lines().skip(1));
+    for (old, new) in kept.clone().zip(fresh.clone()).filter(|(old, new)| old != new) {
+        println!("reference: {name}: kept  {old}\nreference: {name}: fresh {new}");
+    }
+    kept.eq(fresh)
 }
 
 fn read(path: &Path) -> Result<String, String> {
