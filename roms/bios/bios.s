@@ -23,6 +23,7 @@
 .include "keyboard.inc"         # 8042, INT 9
 .include "keymap.inc"           # scan code -> character
 .include "keyread.inc"          # INT 16h
+.include "mouse.inc"            # INT 15h, C2h, INT 74h
 .include "video.inc"            # INT 10h: dispatch and state
 .include "vmode.inc"            # INT 10h: mode set
 .include "vtable.inc"           # the modes' registers
@@ -38,6 +39,7 @@
 .include "disk.inc"             # INT 13h: dispatch
 .include "floppy.inc"           # INT 13h: diskettes
 .include "fdc.inc"              # the 82077 and its DMA channel
+.include "fformat.inc"          # INT 13h: formatting
 .include "fixed.inc"            # INT 13h: fixed disks
 .include "edd.inc"              # INT 13h: the 41h-48h extensions
 .include "ide.inc"              # the ATA commands, and finding the drives

@@ -4,6 +4,15 @@
 
 use std::fmt::Write as _;
 
+/// Blocks of the programs' fixed disk.
+const DISK_BLOCKS: u32 = 8192;
+
+/// The fixed disk that the programs find: each block has its number in it, over and over.
+#[must_use]
+pub fn numbered_disk() -> Vec<u8> {
+    (0..DISK_BLOCKS).flat_map(|block| block.to_le_bytes().repeat(128)).collect()
+}
+
 /// A picture as a machine shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {

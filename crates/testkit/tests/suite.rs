@@ -3,10 +3,10 @@
 //! to differ the screen is listed in `DIFFERENCES.md`, and must differ.
 
 use devices::{Civil, Key};
-use machine::{Input, Machine, MachineConfig, StopReason, Until};
+use machine::{Input, Machine, MachineConfig, Medium, StopReason, Until};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use testkit::shots::Picture;
+use testkit::shots::{Picture, numbered_disk};
 
 /// How often we look whether a screen is finished, virtual nanoseconds.
 const SLICE_NS: u64 = 20_000_000;
@@ -26,6 +26,7 @@ fn boot(program: &str) -> Machine {
     let image = roms::get(program).expect("a program of the suite");
     let mut config = MachineConfig { start: Civil::DEFAULT, ..MachineConfig::default() };
     config.add_image(image.into()).expect("a boot sector");
+    config.disks[0] = Some(Medium::disk(numbered_disk().into()));
     Machine::new(config).expect("a machine")
 }
 
@@ -133,6 +134,16 @@ fn fonts_show_what_the_peer_shows() {
 #[test]
 fn vesa_modes_show_what_the_peer_shows() {
     compare("suite-vbe");
+}
+
+#[test]
+fn disks_say_what_the_peers_say() {
+    compare("suite-disk");
+}
+
+#[test]
+fn the_system_says_what_the_peer_says() {
+    compare("suite-system");
 }
 
 #[test]

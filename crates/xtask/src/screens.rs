@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use testkit::shots::Picture;
+use testkit::shots::{Picture, numbered_disk};
 
 const QEMU: &str = "qemu-system-i386";
 const FLOPPY_BYTES: usize = 1_474_560;
@@ -30,8 +30,10 @@ pub fn run(name: &str, image: &[u8], keep: Option<&Path>) -> Result<String, Stri
     let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
     let mut floppy = image.to_vec();
     floppy.resize(FLOPPY_BYTES.max(image.len()), 0);
-    let path = folder.path().join("floppy.img");
-    std::fs::write(&path, floppy).map_err(|error| format!("{}: {error}", path.display()))?;
+    for (file, bytes) in [("floppy.img", floppy), ("disk.img", numbered_disk())] {
+        let path = folder.path().join(file);
+        std::fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     let mut peer = Peer { child: start(folder.path())?, folder: folder.path().to_path_buf() };
     let pictures = peer.pictures();
     let ended = peer.child.kill().and_then(|()| peer.child.wait());
@@ -52,6 +54,7 @@ fn start(folder: &Path) -> Result<Child, String> {
     Command::new(QEMU)
         .args(["-M", "isapc", "-m", "32", "-vga", "std", "-display", "none", "-monitor", "stdio"])
         .args(["-drive", "file=floppy.img,if=floppy,format=raw", "-debugcon", "file:console"])
+        .args(["-drive", "file=disk.img,if=ide,format=raw"])
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
