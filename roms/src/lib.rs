@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod fonts;
 pub mod recipe;
+pub mod screens;
 
 include!(concat!(env!("OUT_DIR"), "/all.rs"));
 

@@ -5,6 +5,7 @@ mod bochs;
 mod ci;
 mod guests;
 mod mutants;
+mod pictures;
 mod record;
 mod reference;
 mod repo;
@@ -39,6 +40,8 @@ enum Command {
     Reference(reference::Args),
     /// Drop one check of the processor at a time: a self-checking program must notice each
     Mutants(mutants::Args),
+    /// Take QEMU's pictures of roms/screens and compare them with those kept
+    Pictures(pictures::Args),
     /// Fetch the guests that aren't kept here, and boot them
     Guests(guests::Args),
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Roms(args) => roms::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Mutants(args) => mutants::run(&args),
+        Command::Pictures(args) => pictures::run(&args),
         Command::Guests(args) => guests::run(&args),
     };
     match done {
