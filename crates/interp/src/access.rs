@@ -473,7 +473,7 @@ fn within(s: &Segment, off: u32, size: u32) -> bool {
 }
 
 #[inline(always)]
-fn load<W: Word>(sys: &System, at: u64) -> W {
+pub(crate) fn load<W: Word>(sys: &System, at: u64) -> W {
     let arena = sys.mem.arena();
     W::trunc(match W::BYTES {
         1 => u32::from(u8::from_le_bytes(arena.load(at))),
@@ -483,7 +483,7 @@ fn load<W: Word>(sys: &System, at: u64) -> W {
 }
 
 #[inline(always)]
-fn store<W: Word>(sys: &mut System, at: u64, value: W) {
+pub(crate) fn store<W: Word>(sys: &mut System, at: u64, value: W) {
     let arena = sys.mem.arena_mut();
     let bytes = value.zx().to_le_bytes();
     match W::BYTES {

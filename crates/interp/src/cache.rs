@@ -4,21 +4,15 @@
 //! A block depends on its bytes and on CS.D alone: handlers look at the mode themselves. So
 //! blocks outlive changes of mode, and a write drops only those whose bytes it changed.
 
-use crate::cpu::{Cpu, Handler};
-use crate::ops;
+use crate::chain::{End, Op};
+use crate::cpu::Cpu;
+use crate::{ops, quick};
 use bus::System;
 use decode::Insn;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use x86::Features;
-
-/// An instruction and what carries it out.
-#[derive(Clone, Copy)]
-pub(crate) struct Op {
-    pub run: Handler,
-    pub insn: Insn,
-}
 
 /// A successor: valid while `stamp` is the cache's, for the same linear address and mode, if
 /// its block still lives.
@@ -32,7 +26,7 @@ pub(crate) struct Successor {
 const NOWHERE: Successor = Successor { key: u64::MAX, stamp: 0, block: 0 };
 
 /// No block.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Instructions that lie one behind the other within a page; only the last may jump.
 pub(crate) struct Block {
@@ -44,11 +38,15 @@ pub(crate) struct Block {
     /// Arena offset and mode: its place in the map.
     place: u64,
     next_in_page: u32,
+    /// The blocks behind it and at its jump's displacement, where they begin in the same page:
+    /// they are found there whatever the mode and wherever the page is mapped.
+    pub near: [Cell<u32>; 2],
+    /// Those that followed it otherwise.
     pub next: [Cell<Successor>; 2],
 }
 
 /// The most instructions a block holds.
-const MAX_OPS: usize = 32;
+pub(crate) const MAX_OPS: usize = 32;
 /// Instructions kept, those of dead blocks included, before all are dropped.
 const MAX_ALL_OPS: usize = 1 << 18;
 const JUMPS: usize = 4096;
@@ -105,6 +103,13 @@ pub(crate) fn place_key(cpu: &Cpu) -> u64 {
     u64::from(lin) | u64::from(cs.is_32bit()) << 32 | u64::from(cpu.state.cpl == 3) << 33
 }
 
+/// True where EIP is in the linear page in which the last block began.
+fn is_near(cpu: &Cpu) -> bool {
+    let base = cpu.state.seg[1].base;
+    let page = |ip: u64| base.wrapping_add(ip) as u32 >> 12;
+    page(cpu.block_ip) == page(cpu.state.rip)
+}
+
 impl Cache {
     /// Changes whenever a successor may have become void.
     #[inline(always)]
@@ -143,16 +148,24 @@ impl Cache {
         Some(block)
     }
 
-    /// As [`Cache::find`], and remembers what was found as a successor of the block `from`.
-    pub fn follow(&mut self, cpu: &mut Cpu, sys: &mut System, from: u32) -> Option<u32> {
+    /// As [`Cache::find`], and remembers what was found as a successor of the block `from`,
+    /// which just ended with `end`.
+    pub fn follow(&mut self, cpu: &mut Cpu, sys: &mut System, from: u32, end: End) -> Option<u32> {
         let epoch = self.epoch;
         let block = self.find(cpu, sys)?;
         // Building a block may have dropped all others, this one too.
-        if epoch == self.epoch {
-            let found = Successor { key: place_key(cpu), stamp: self.stamp(cpu), block };
-            let [first, second] = &self.block(from).next;
-            second.set(first.get());
-            first.set(found);
+        if epoch != self.epoch {
+            return Some(block);
+        }
+        let before = self.block(from);
+        match end {
+            End::Next if is_near(cpu) => before.near[0].set(block),
+            End::Taken if is_near(cpu) => before.near[1].set(block),
+            _ => {
+                let [first, second] = &before.next;
+                second.set(first.get());
+                first.set(Successor { key: place_key(cpu), stamp: self.stamp(cpu), block });
+            }
         }
         Some(block)
     }
@@ -194,7 +207,8 @@ impl Cache {
         let next_in_page = std::mem::replace(&mut self.by_page[page], id);
         let next = [Cell::new(NOWHERE), Cell::new(NOWHERE)];
         let (first, count, len) = (first as u32, count as u32, len as u32);
-        self.blocks.push(Block { first, count, len, place, next_in_page, next });
+        let near = [Cell::new(NONE), Cell::new(NONE)];
+        self.blocks.push(Block { first, count, len, place, next_in_page, near, next });
         self.by_place.insert(place, id);
         Some(id)
     }
@@ -206,16 +220,23 @@ impl Cache {
         let count = bytes.len().min(room);
         let bytes = &mut bytes[..count];
         sys.mem.arena().read(offset, bytes);
-        let mut len = 0;
-        for _ in 0..MAX_OPS {
+        let (start, mut len) = (self.ops.len(), 0);
+        for n in 0..MAX_OPS {
             let Ok(insn) = decode::decode(&bytes[len..], bits32) else {
                 break;
             };
             len += usize::from(insn.len);
-            self.ops.push(Op { run: ops::lookup(&insn, features), insn });
+            let (step, run) = (quick::step(&insn, features), ops::lookup(&insn, features));
+            let (end, index) = (len as u16, n as u16);
+            self.ops.push(Op { step, run, end, index, insn });
             if insn.has(Insn::ENDS_BLOCK) {
                 break;
             }
+        }
+        if let [.., first, last] = &mut self.ops[start..]
+            && let Some(joined) = quick::join(&first.insn, &last.insn)
+        {
+            first.step = joined;
         }
         len as u64
     }

@@ -49,6 +49,10 @@ pub struct Cpu {
     pub chain: Vec<Link>,
     /// How often each privileged or sensitive instruction passed the intercept point.
     pub callouts: [u64; x86::intercept::COUNT],
+    /// RIP at the start of the block under way.
+    pub(crate) block_ip: u64,
+    /// Steps at its start.
+    pub(crate) block_steps: u64,
     /// The engine looks around before the next instruction.
     pub(crate) attention: bool,
     /// The fault belongs to a new context: RIP stays.
@@ -92,6 +96,8 @@ impl Cpu {
             cause: Cause::None,
             chain: Vec::new(),
             callouts: [0; x86::intercept::COUNT],
+            block_ip: 0,
+            block_steps: 0,
             attention: true,
             keep_rip: false,
             read_end: [0; 6],

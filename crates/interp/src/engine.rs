@@ -6,7 +6,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::cache::{Cache, place_key};
+use crate::cache::{Cache, NONE, Successor, place_key};
+use crate::chain::{End, go_on};
 use crate::cpu::Cpu;
 use bus::System;
 use decode::Insn;
@@ -121,65 +122,72 @@ impl Interp {
             return cpu.single(sys);
         };
         loop {
-            if !self.block(id, cpu, sys) {
+            let end = self.block(id, cpu, sys);
+            if end == End::Look {
                 return;
             }
             if cpu.steps >= cpu.budget_end {
                 cpu.attention = true;
                 return;
             }
-            let (key, stamp) = (place_key(cpu), self.cache.stamp(cpu));
-            let [first, second] = &self.cache.block(id).next;
-            let (a, b) = (first.get(), second.get());
-            if a.key == key && a.stamp == stamp && self.cache.lives(a.block) {
-                id = a.block;
-            } else if b.key == key && b.stamp == stamp && self.cache.lives(b.block) {
-                id = b.block;
-            } else {
-                let Some(found) = self.cache.follow(cpu, sys, id) else {
-                    return cpu.single(sys);
-                };
-                id = found;
-            }
+            id = match self.successor(cpu, id, end) {
+                Some(found) => found,
+                None => match self.cache.follow(cpu, sys, id, end) {
+                    Some(found) => found,
+                    None => return cpu.single(sys),
+                },
+            };
             if cpu.attention {
                 return;
             }
         }
     }
 
-    /// Runs one block, or as much of it as the budget allows. False where the caller must look
-    /// around: a fault, or attention.
+    /// The block that follows block `id`, if that is remembered.
     #[inline(always)]
-    fn block(&self, id: u32, cpu: &mut Cpu, sys: &mut System) -> bool {
+    fn successor(&self, cpu: &Cpu, id: u32, end: End) -> Option<u32> {
         let block = self.cache.block(id);
-        let mut ip = cpu.state.rip;
+        let near = match end {
+            End::Next => block.near[0].get(),
+            End::Taken => block.near[1].get(),
+            _ => NONE,
+        };
+        if near != NONE && self.cache.lives(near) {
+            return Some(near);
+        }
+        let (key, stamp) = (place_key(cpu), self.cache.stamp(cpu));
+        let is_it = |s: &Successor| s.key == key && s.stamp == stamp && self.cache.lives(s.block);
+        let [first, second] = &block.next;
+        let (first, second) = (first.get(), second.get());
+        if is_it(&first) { Some(first.block) } else { is_it(&second).then_some(second.block) }
+    }
+
+    /// Runs one block, or as much of it as the budget allows.
+    #[inline(always)]
+    fn block(&self, id: u32, cpu: &mut Cpu, sys: &mut System) -> End {
+        let block = self.cache.block(id);
+        let ip = cpu.state.rip;
         if ip + u64::from(block.len) > u64::from(cpu.state.seg[1].limit) + 1 {
             cpu.single(sys);
             cpu.attention = true;
-            return false;
+            return End::Look;
         }
         let steps = cpu.steps;
         let room = cpu.budget_end - steps;
         let ops = self.cache.ops(block);
-        let count = (ops.len() as u64).min(room) as usize;
-        for (done, op) in (0..).zip(&ops[..count]) {
-            let next = ip + u64::from(op.insn.len);
-            cpu.state.rip = next;
-            cpu.steps = steps + done;
-            if let Err(fault) = (op.run)(cpu, sys, &op.insn) {
-                cpu.events.place(ip as u32);
-                cpu.fail(sys, fault, ip);
-                return false;
+        let ops = &ops[..(ops.len() as u64).min(room) as usize];
+        cpu.block_ip = ip;
+        cpu.block_steps = steps;
+        let end = go_on(cpu, sys, ops);
+        match (end, ops.last()) {
+            (End::Next, Some(last)) => {
+                cpu.state.rip = ip + u64::from(last.end);
+                cpu.steps = steps + ops.len() as u64;
             }
-            if cpu.attention {
-                cpu.events.place(ip as u32);
-                cpu.steps += 1;
-                return false;
-            }
-            ip = next;
+            (End::Taken | End::Jumped, _) => cpu.steps = steps + ops.len() as u64,
+            _ => {}
         }
-        cpu.steps += 1;
-        true
+        end
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod access;
 mod cache;
+mod chain;
 mod cpu;
 mod deliver;
 mod engine;
@@ -19,6 +20,7 @@ pub mod host_fpu;
 #[allow(unsafe_code)]
 pub mod host_simd;
 pub mod ops;
+mod quick;
 mod seam;
 mod single;
 mod wide;

@@ -4,10 +4,11 @@
 /// Entries for each privilege.
 const SIZE: usize = 2048;
 
-/// A tag that no page has: of a slot that is empty.
-const NONE: u64 = 1;
+/// A tag that no page has, and no unaligned address in page 0 either (see `aligned_tag`): of a
+/// slot that is empty.
+const NONE: u64 = 0x800;
 /// Another: of one that was emptied, but is still listed as used.
-const GONE: u64 = 3;
+const GONE: u64 = 0xC00;
 
 /// How a page may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,13 @@ fn slot(lin: u64) -> usize {
     (lin >> 12) as usize % SIZE
 }
 
+/// The bits of an address that a tag is compared with: none of those within an aligned access
+/// may be set, so that one comparison tells the page and that no page is crossed.
+#[inline(always)]
+fn aligned_tag(size: u32) -> u64 {
+    !0xFFF | u64::from(size - 1)
+}
+
 /// The number of a slot among those of both privileges.
 fn number(lin: u64, user: bool) -> usize {
     usize::from(user) * SIZE + slot(lin)
@@ -128,6 +136,22 @@ impl View {
     pub fn write(&self, lin: u64, size: u32, user: bool) -> Option<u64> {
         let s = &self.data[usize::from(user)][slot(lin)];
         (s.write == lin & !0xFFF && within_page(lin, size)).then_some(s.offset | (lin & 0xFFF))
+    }
+
+    /// As [`View::read`], for a size of 1, 2 or 4 at a multiple of it; `None` for others.
+    #[inline(always)]
+    #[must_use]
+    pub fn read_aligned(&self, lin: u64, size: u32, user: bool) -> Option<u64> {
+        let s = &self.data[usize::from(user)][slot(lin)];
+        (s.read == lin & aligned_tag(size)).then_some(s.offset | (lin & 0xFFF))
+    }
+
+    /// As [`View::write`], for a size of 1, 2 or 4 at a multiple of it; `None` for others.
+    #[inline(always)]
+    #[must_use]
+    pub fn write_aligned(&self, lin: u64, size: u32, user: bool) -> Option<u64> {
+        let s = &self.data[usize::from(user)][slot(lin)];
+        (s.write == lin & aligned_tag(size)).then_some(s.offset | (lin & 0xFFF))
     }
 
     /// Where `size` bytes at `lin` may be written, if [`mem::Memory::write`] sees it.
@@ -239,6 +263,30 @@ mod tests {
         v.fill(0x1000, 0x7000, WriteRight::Free, false);
         assert_eq!(v.read(0x1FFC, 4, false), Some(0x7FFC));
         assert_eq!(v.read(0x1FFD, 4, false), None);
+    }
+
+    #[test]
+    fn an_empty_view_knows_no_address_of_page_0() {
+        let v = View::default();
+        for lin in [0, 1, 2, 3, 0x800, 0xC00] {
+            assert_eq!(
+                (v.read_aligned(lin, 4, false), v.write_aligned(lin, 4, true)),
+                (None, None)
+            );
+            assert_eq!((v.read(lin, 1, true), v.write_seen(lin, 1, false)), (None, None));
+        }
+    }
+
+    #[test]
+    fn aligned_accesses_hit_and_others_miss() {
+        let mut v = View::default();
+        v.fill(0x1000, 0x7000, WriteRight::Free, false);
+        assert_eq!(v.read_aligned(0x1FFC, 4, false), Some(0x7FFC));
+        assert_eq!(v.write_aligned(0x1FFE, 2, false), Some(0x7FFE));
+        assert_eq!(
+            (v.read_aligned(0x1FFD, 4, false), v.write_aligned(0x1001, 2, false)),
+            (None, None)
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use x86::fault::{Fault, Vector};
 use x86::{Cause, alu};
 
 /// A two-operand ALU operation.
-pub(super) trait Binary {
+pub(crate) trait Binary {
     /// False where only the flags are wanted.
     const STORES: bool = true;
     /// The result and the flags of `a` and `b`, with the flags before.
@@ -22,19 +22,19 @@ pub(super) trait Binary {
 }
 
 /// A one-operand ALU operation.
-pub(super) trait Unary {
+pub(crate) trait Unary {
     /// The result and the flags of `a`, with the flags before.
     fn apply<W: Width>(a: W, old: Arith) -> (W, Arith);
 }
 
-struct Add;
-struct Adc;
-struct Sub;
-struct Sbb;
-struct Cmp;
-struct Inc;
-struct Dec;
-struct Neg;
+pub(crate) struct Add;
+pub(crate) struct Adc;
+pub(crate) struct Sub;
+pub(crate) struct Sbb;
+pub(crate) struct Cmp;
+pub(crate) struct Inc;
+pub(crate) struct Dec;
+pub(crate) struct Neg;
 
 impl Binary for Add {
     #[inline(always)]

@@ -7,11 +7,11 @@ use decode::{Code, Insn};
 use x86::alu;
 use x86::arith::{Arith, Width};
 
-struct And;
-struct Or;
-struct Xor;
-struct Test;
-struct Not;
+pub(crate) struct And;
+pub(crate) struct Or;
+pub(crate) struct Xor;
+pub(crate) struct Test;
+pub(crate) struct Not;
 
 impl Binary for And {
     #[inline(always)]

@@ -11,7 +11,7 @@ use x86::fault::Fault;
 use x86::shift;
 
 /// A shift of one operand.
-trait Shift {
+pub(crate) trait Shift {
     fn apply<W: Width>(a: W, count: u32, old: Arith) -> Option<(W, Arith)>;
 }
 
@@ -20,7 +20,7 @@ trait DoubleShift {
     fn apply<W: Width>(a: W, b: W, count: u32) -> Option<(W, Arith)>;
 }
 
-struct Shl;
+pub(crate) struct Shl;
 impl Shift for Shl {
     #[inline(always)]
     fn apply<W: Width>(a: W, count: u32, _: Arith) -> Option<(W, Arith)> {
@@ -28,7 +28,7 @@ impl Shift for Shl {
     }
 }
 
-struct Shr;
+pub(crate) struct Shr;
 impl Shift for Shr {
     #[inline(always)]
     fn apply<W: Width>(a: W, count: u32, _: Arith) -> Option<(W, Arith)> {
@@ -36,7 +36,7 @@ impl Shift for Shr {
     }
 }
 
-struct Sar;
+pub(crate) struct Sar;
 impl Shift for Sar {
     #[inline(always)]
     fn apply<W: Width>(a: W, count: u32, _: Arith) -> Option<(W, Arith)> {

@@ -1,0 +1,269 @@
+//! ADD OR ADC SBB AND SUB XOR CMP TEST, INC DEC NEG NOT, shifts by a constant, IMUL.
+
+use super::{Address, Any16, Any32, Base, Form, by_address, by_width, form, width};
+use crate::chain::{End, Op, Step, go_on, slow};
+use crate::cpu::{Cpu, Word};
+use crate::ops::arith::{Adc, Add, Binary, Cmp, Dec, Inc, Neg, Sbb, Sub, Unary};
+use crate::ops::logic::{And, Not, Or, Test, Xor};
+use crate::ops::shift::{Sar, Shift, Shl, Shr};
+use bus::System;
+use decode::{Insn, Opcode};
+use x86::alu;
+
+/// The quick step of an instruction of these.
+pub(super) fn step(insn: &Insn, opcode: Opcode) -> Option<Step> {
+    let Opcode { is_0f, byte, group } = opcode;
+    match (is_0f, byte, group) {
+        (false, 0x00..=0x3F, _) if byte & 7 < 6 => Some(binary(insn, byte >> 3, byte)),
+        (false, 0x80..=0x83, Some(operation)) => Some(immediate(insn, operation, byte)),
+        (false, 0x84 | 0x85, _) => Some(two::<Test>(insn, byte & 1)),
+        (false, 0xA8 | 0xA9, _) => Some(by_width!(width(insn, byte), acc_imm::<Test>)),
+        (false, 0xF6 | 0xF7, Some(0)) => Some(with_imm::<Test>(insn, byte)),
+        (false, 0xF6 | 0xF7, Some(2)) => one::<Not>(insn, byte),
+        (false, 0xF6 | 0xF7, Some(3)) => one::<Neg>(insn, byte),
+        (false, 0x40..=0x47, _) => Some(by_width!(width(insn, 1), reg_opcode::<Inc>)),
+        (false, 0x48..=0x4F, _) => Some(by_width!(width(insn, 1), reg_opcode::<Dec>)),
+        (false, 0xFE | 0xFF, Some(0)) => one::<Inc>(insn, byte),
+        (false, 0xFE | 0xFF, Some(1)) => one::<Dec>(insn, byte),
+        (false, 0xC0 | 0xC1 | 0xD0 | 0xD1, Some(operation)) => shift(insn, operation, byte),
+        (true, 0xAF, _) | (false, 0x69 | 0x6B, _) => imul(insn, is_0f),
+        _ => None,
+    }
+}
+
+fn binary(insn: &Insn, operation: u8, byte: u8) -> Step {
+    match operation {
+        0 => two::<Add>(insn, byte),
+        1 => two::<Or>(insn, byte),
+        2 => two::<Adc>(insn, byte),
+        3 => two::<Sbb>(insn, byte),
+        4 => two::<And>(insn, byte),
+        5 => two::<Sub>(insn, byte),
+        6 => two::<Xor>(insn, byte),
+        _ => two::<Cmp>(insn, byte),
+    }
+}
+
+fn immediate(insn: &Insn, operation: u8, byte: u8) -> Step {
+    match operation {
+        0 => with_imm::<Add>(insn, byte),
+        1 => with_imm::<Or>(insn, byte),
+        2 => with_imm::<Adc>(insn, byte),
+        3 => with_imm::<Sbb>(insn, byte),
+        4 => with_imm::<And>(insn, byte),
+        5 => with_imm::<Sub>(insn, byte),
+        6 => with_imm::<Xor>(insn, byte),
+        _ => with_imm::<Cmp>(insn, byte),
+    }
+}
+
+/// The six forms of an operation at the front of the opcode map.
+fn two<O: Binary>(insn: &Insn, byte: u8) -> Step {
+    let (form, width) = (form(insn), width(insn, byte));
+    match (byte & 7, form) {
+        (0 | 1, Form::Register) => by_width!(width, rm_reg::<O>),
+        (0 | 1, _) => by_address!(form, width, mem_reg::<O>),
+        (2 | 3, Form::Register) => by_width!(width, reg_rm::<O>),
+        (2 | 3, _) => by_address!(form, width, reg_mem::<O>),
+        _ => by_width!(width, acc_imm::<O>),
+    }
+}
+
+fn with_imm<O: Binary>(insn: &Insn, byte: u8) -> Step {
+    let (form, width) = (form(insn), width(insn, byte));
+    match form {
+        Form::Register => by_width!(width, rm_imm::<O>),
+        _ => by_address!(form, width, mem_imm::<O>),
+    }
+}
+
+fn one<O: Unary>(insn: &Insn, byte: u8) -> Option<Step> {
+    let (form, width) = (form(insn), width(insn, byte));
+    Some(match form {
+        Form::Register => by_width!(width, reg_rm_field::<O>),
+        _ => by_address!(form, width, mem_unary::<O>),
+    })
+}
+
+/// `a op= b` for a register.
+#[inline(always)]
+fn to_register<O: Binary, W: Word>(cpu: &mut Cpu, register: u8, b: W) {
+    let (result, flags) = O::apply(cpu.reg::<W>(register), b, cpu.state.arith);
+    if O::STORES {
+        cpu.set_reg::<W>(register, result);
+    }
+    cpu.state.arith = flags;
+}
+
+fn rm_reg<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    to_register::<O, W>(cpu, op.insn.rm, cpu.reg::<W>(op.insn.reg));
+    go_on(cpu, sys, rest)
+}
+
+fn reg_rm<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    to_register::<O, W>(cpu, op.insn.reg, cpu.reg::<W>(op.insn.rm));
+    go_on(cpu, sys, rest)
+}
+
+fn rm_imm<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    to_register::<O, W>(cpu, op.insn.rm, W::trunc(op.insn.imm));
+    go_on(cpu, sys, rest)
+}
+
+fn acc_imm<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    to_register::<O, W>(cpu, 0, W::trunc(op.insn.imm));
+    go_on(cpu, sys, rest)
+}
+
+fn reg_mem<O: Binary, A: Address, W: Word>(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    op: &Op,
+    rest: &[Op],
+) -> End {
+    let Some(b) = cpu.quick_read::<W>(sys, op.insn.seg, A::of(cpu, &op.insn)) else {
+        return slow(cpu, sys, op, rest);
+    };
+    to_register::<O, W>(cpu, op.insn.reg, b);
+    go_on(cpu, sys, rest)
+}
+
+/// `a op= b` for memory; false where that takes a handler.
+#[inline(always)]
+fn to_memory<O: Binary, A: Address, W: Word>(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    insn: &Insn,
+    b: W,
+) -> bool {
+    let (off, old) = (A::of(cpu, insn), cpu.state.arith);
+    if O::STORES {
+        let Some(at) = cpu.quick_place::<W>(insn.seg, off) else {
+            return false;
+        };
+        let (result, flags) = O::apply(crate::access::load::<W>(sys, at), b, old);
+        crate::access::store(sys, at, result);
+        cpu.state.arith = flags;
+    } else {
+        let Some(a) = cpu.quick_read::<W>(sys, insn.seg, off) else {
+            return false;
+        };
+        cpu.state.arith = O::apply(a, b, old).1;
+    }
+    true
+}
+
+fn mem_reg<O: Binary, A: Address, W: Word>(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    op: &Op,
+    rest: &[Op],
+) -> End {
+    let b = cpu.reg::<W>(op.insn.reg);
+    if !to_memory::<O, A, W>(cpu, sys, &op.insn, b) {
+        return slow(cpu, sys, op, rest);
+    }
+    go_on(cpu, sys, rest)
+}
+
+fn mem_imm<O: Binary, A: Address, W: Word>(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    op: &Op,
+    rest: &[Op],
+) -> End {
+    if !to_memory::<O, A, W>(cpu, sys, &op.insn, W::trunc(op.insn.imm)) {
+        return slow(cpu, sys, op, rest);
+    }
+    go_on(cpu, sys, rest)
+}
+
+#[inline(always)]
+fn unary_register<O: Unary, W: Word>(cpu: &mut Cpu, register: u8) {
+    let (result, flags) = O::apply(cpu.reg::<W>(register), cpu.state.arith);
+    cpu.set_reg::<W>(register, result);
+    cpu.state.arith = flags;
+}
+
+fn reg_opcode<O: Unary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    unary_register::<O, W>(cpu, op.insn.reg);
+    go_on(cpu, sys, rest)
+}
+
+fn reg_rm_field<O: Unary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    unary_register::<O, W>(cpu, op.insn.rm);
+    go_on(cpu, sys, rest)
+}
+
+fn mem_unary<O: Unary, A: Address, W: Word>(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    op: &Op,
+    rest: &[Op],
+) -> End {
+    let Some(at) = cpu.quick_place::<W>(op.insn.seg, A::of(cpu, &op.insn)) else {
+        return slow(cpu, sys, op, rest);
+    };
+    let (result, flags) = O::apply(crate::access::load::<W>(sys, at), cpu.state.arith);
+    crate::access::store(sys, at, result);
+    cpu.state.arith = flags;
+    go_on(cpu, sys, rest)
+}
+
+/// Shifts of a register by a constant that isn't 0.
+fn shift(insn: &Insn, operation: u8, byte: u8) -> Option<Step> {
+    let is_one = byte >= 0xD0;
+    if insn.is_mem() || (!is_one && insn.imm & 31 == 0) {
+        return None;
+    }
+    let width = width(insn, byte);
+    Some(match (operation, is_one) {
+        (4 | 6, true) => by_width!(width, shift_one::<Shl>),
+        (5, true) => by_width!(width, shift_one::<Shr>),
+        (7, true) => by_width!(width, shift_one::<Sar>),
+        (4 | 6, false) => by_width!(width, shift_imm::<Shl>),
+        (5, false) => by_width!(width, shift_imm::<Shr>),
+        (7, false) => by_width!(width, shift_imm::<Sar>),
+        _ => return None,
+    })
+}
+
+#[inline(always)]
+fn shift_register<O: Shift, W: Word>(cpu: &mut Cpu, register: u8, count: u32) {
+    if let Some((result, flags)) = O::apply(cpu.reg::<W>(register), count, cpu.state.arith) {
+        cpu.set_reg::<W>(register, result);
+        cpu.state.arith = flags;
+    }
+}
+
+fn shift_one<O: Shift, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    shift_register::<O, W>(cpu, op.insn.rm, 1);
+    go_on(cpu, sys, rest)
+}
+
+fn shift_imm<O: Shift, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    shift_register::<O, W>(cpu, op.insn.rm, op.insn.imm & 31);
+    go_on(cpu, sys, rest)
+}
+
+/// IMUL of 32-bit registers.
+fn imul(insn: &Insn, is_0f: bool) -> Option<Step> {
+    if insn.is_mem() || !insn.op32() {
+        return None;
+    }
+    Some(if is_0f { imul_reg } else { imul_imm })
+}
+
+fn imul_reg(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    let (low, _, flags) = alu::imul::<u32>(cpu.reg(op.insn.reg), cpu.reg(op.insn.rm));
+    cpu.set_reg(op.insn.reg, low);
+    cpu.state.arith = flags;
+    go_on(cpu, sys, rest)
+}
+
+fn imul_imm(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    let (low, _, flags) = alu::imul::<u32>(cpu.reg(op.insn.rm), op.insn.imm);
+    cpu.set_reg(op.insn.reg, low);
+    cpu.state.arith = flags;
+    go_on(cpu, sys, rest)
+}
