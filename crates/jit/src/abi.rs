@@ -10,7 +10,7 @@
 //! r15                           the `Context`
 //! rsp                           the host's stack, 16-byte aligned
 //! r8 r9 r10 r11                 scratch, within one guest instruction
-//! r13                           reserved
+//! r13                           the jump cache: see [`crate::jumps`]
 //! GS base                       the host window of the guest's address space and privilege
 //! MXCSR, x87                    the host's: no emitted code touches them
 //! ```
@@ -65,7 +65,7 @@ pub struct Context {
     /// Memory and bus.
     pub sys: *mut bus::System,
     /// The sites of callouts, by number.
-    pub sites: *const crate::block::Site,
+    pub sites: *mut crate::block::Site,
     /// [`crate::callout::callout`].
     pub callout_fn: u64,
     /// Host address of guest memory's first byte.
@@ -76,6 +76,20 @@ pub struct Context {
     pub window: u64,
     /// r14 at entry and exit.
     pub budget: i64,
+    /// Number of what the jump cache's entries depend on, in the upper half.
+    pub code_view: u64,
+    /// The jump cache's first entry.
+    pub jumps: u64,
+    /// Where the window refused an access: its offset, plus 1; 0 if none did.
+    pub refused: u64,
+    /// An instruction that must not use the window again: its place, plus 1.
+    pub soften: u64,
+    /// The windows.
+    pub windows: *mut crate::window::Windows,
+    /// Withdrawals that the window has seen.
+    pub seen: u64,
+    /// A value that must outlive a search of the software TLB.
+    pub kept: u64,
     /// The step at which r14 would be 0.
     pub end: u64,
     /// The version of the software TLB that the blocks running were found by.
@@ -134,6 +148,9 @@ pub mod at {
         EXIT = exit;
         FLAGS = flags;
         BASE = base;
+        CODE_VIEW = code_view;
+        JUMPS = jumps;
+        KEPT = kept;
         READ_END = read_end;
         WRITE_END = write_end;
     }

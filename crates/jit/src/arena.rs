@@ -27,19 +27,21 @@ pub const CODE_BYTES: usize = 32 << 20;
 
 const PAGE: usize = 4096;
 
-fn refused(what: &'static str) -> impl Fn() -> JitError {
+pub(crate) fn refused(what: &'static str) -> impl Fn() -> JitError {
     move || JitError::Host { what, source: io::Error::last_os_error() }
 }
 
 /// A mapping that goes when it is dropped.
 #[derive(Debug)]
-struct Mapping {
-    at: NonNull<u8>,
+pub(crate) struct Mapping {
+    /// Its first byte.
+    pub at: NonNull<u8>,
     len: usize,
 }
 
 impl Mapping {
-    fn new(len: usize, protection: i32, flags: i32, fd: i32) -> Option<Self> {
+    /// `len` bytes at an address of the kernel's choice.
+    pub fn new(len: usize, protection: i32, flags: i32, fd: i32) -> Option<Self> {
         // SAFETY: a fresh mapping at an address of the kernel's choice touches nothing of ours.
         let at = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, fd, 0) };
         if at == libc::MAP_FAILED {

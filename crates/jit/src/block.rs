@@ -20,6 +20,10 @@ pub struct Site {
     pub af_clear: bool,
     /// It may change what the block was made for.
     pub system: bool,
+    /// Where its bytes lie in guest memory's arena.
+    pub place: u64,
+    /// How often the window refused it for good.
+    pub refusals: u32,
 }
 
 /// What a block is looked up by.

@@ -8,16 +8,37 @@ use crate::arena::Arena;
 use crate::block::{Block, Edge, Key, Site};
 use crate::emit::{Draft, Line};
 use crate::fault::Expected;
+use crate::jumps::Jumps;
 use bus::System;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use x86::addr::PAGE_MASK;
+
+/// A hash of few words: nobody outside chooses the keys to collide for more than a slow guest.
+#[derive(Default)]
+struct Fold(u64);
+
+impl Hasher for Fold {
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(u64::from(word));
+    }
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
 
 /// All blocks.
 #[derive(Default)]
 pub struct Cache {
     blocks: Vec<Block>,
     edges: Vec<Edge>,
-    by_key: HashMap<Key, u32>,
+    by_key: HashMap<Key, u32, BuildHasherDefault<Fold>>,
     by_page: HashMap<u32, Vec<u32>>,
     /// Counts how often everything was dropped.
     pub generation: u64,
@@ -93,7 +114,7 @@ impl Cache {
     }
 
     /// Drops the blocks whose bytes were overwritten.
-    pub fn drop_written(&mut self, arena: &mut Arena, sys: &mut System) {
+    pub fn drop_written(&mut self, arena: &mut Arena, jumps: &mut Jumps, sys: &mut System) {
         while let Some(write) = sys.mem.next_code_write() {
             let page = write.page();
             let ids = self.by_page.remove(&page).unwrap_or_default();
@@ -110,12 +131,24 @@ impl Cache {
             if !kept.is_empty() {
                 self.by_page.insert(page, kept);
             }
-            gone.into_iter().for_each(|id| self.drop_block(arena, id));
+            gone.into_iter().for_each(|id| self.drop_block(arena, jumps, id));
         }
     }
 
-    fn drop_block(&mut self, arena: &mut Arena, id: u32) {
+    /// Drops the blocks that hold the byte at `place`.
+    pub fn drop_at(&mut self, arena: &mut Arena, jumps: &mut Jumps, place: u64) {
+        let page = (place >> 12) as u32;
+        let ids = self.by_page.get(&page).cloned().unwrap_or_default();
+        let holds = |b: &Block| (b.key.place..b.key.place + u64::from(b.len)).contains(&place);
+        let (gone, kept): (Vec<u32>, Vec<u32>) =
+            ids.into_iter().partition(|id| holds(&self.blocks[*id as usize]));
+        self.by_page.insert(page, kept);
+        gone.into_iter().for_each(|id| self.drop_block(arena, jumps, id));
+    }
+
+    fn drop_block(&mut self, arena: &mut Arena, jumps: &mut Jumps, id: u32) {
         let block = &mut self.blocks[id as usize];
+        jumps.forget(block.key.eip, block.start);
         block.start = 0;
         let linked = std::mem::take(&mut block.linked);
         if self.by_key.get(&block.key) == Some(&id) {
@@ -128,7 +161,8 @@ impl Cache {
     }
 
     /// Drops everything, and says so to memory where it is at hand.
-    pub fn clear(&mut self, arena: &mut Arena, sys: Option<&mut System>) {
+    pub fn clear(&mut self, arena: &mut Arena, jumps: &mut Jumps, sys: Option<&mut System>) {
+        jumps.clear();
         if let Some(sys) = sys {
             for page in self.by_page.keys() {
                 sys.mem.forget_code(*page);

@@ -54,7 +54,7 @@ pub unsafe extern "sysv64" fn callout(context: *mut Context, site: u32) -> u32 {
     let (context, cpu, sys, site) = unsafe {
         let context = &mut *context;
         let (cpu, sys) = (&mut *context.cpu, &mut *context.sys);
-        let site = &*context.sites.add(site as usize);
+        let site = &mut *context.sites.add(site as usize);
         (context, cpu, sys, site)
     };
     context.callouts += 1;
@@ -63,20 +63,35 @@ pub unsafe extern "sysv64" fn callout(context: *mut Context, site: u32) -> u32 {
     exit
 }
 
-fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> u32 {
+fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut Site) -> u32 {
     let next = site.eip.wrapping_add(u32::from(site.insn.len));
     cpu.steps = context.steps(site.left);
     cpu.state.rip = u64::from(next);
     cpu.state.arith = unpack(if site.af_clear { context.flags & !AF } else { context.flags });
     if let Err(fault) = (site.run)(cpu, sys, &site.insn) {
+        context.refused = 0;
         cpu.fault(sys, fault, u64::from(site.eip));
         return leave(context, cpu, Exit::BOUNDARY);
     }
     cpu.steps += 1;
+    let refused = std::mem::take(&mut context.refused);
+    if refused != 0 && !fill_window(context, cpu, sys, (refused - 1) as u32) {
+        site.refusals += 1;
+        if site.refusals == REFUSALS {
+            context.soften = site.place + 1;
+            return leave(
+                context,
+                cpu,
+                if cpu.wants_boundary() { Exit::BOUNDARY } else { Exit::DISPATCH },
+            );
+        }
+    }
     if cpu.wants_boundary() {
         return leave(context, cpu, Exit::BOUNDARY);
     }
-    if cpu.state.rip != u64::from(next) || cpu.mmu.view().version() != context.version {
+    let is_stale =
+        cpu.mmu.view().version() != context.version || sys.mem.states().seen() != context.seen;
+    if cpu.state.rip != u64::from(next) || is_stale {
         return leave(context, cpu, Exit::DISPATCH);
     }
     if site.system {
@@ -89,6 +104,20 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site
     let behind = if site.insn.has(Insn::ENDS_BLOCK) { 0 } else { i64::from(site.left) - 1 };
     context.budget = context.end.wrapping_sub(cpu.steps) as i64 - behind;
     Exit::CONTINUE
+}
+
+/// Refusals after which an instruction no longer uses the window.
+const REFUSALS: u32 = 4;
+
+/// After an access that the window refused: maps what may be mapped now.
+fn fill_window(context: &mut Context, cpu: &Cpu, sys: &System, lin: u32) -> bool {
+    if cpu.mmu.view().version() != context.version {
+        return true;
+    }
+    // SAFETY: the windows live as long as the engine whose context this is, and nobody else
+    // uses them while emitted code runs.
+    let windows = unsafe { &mut *context.windows };
+    windows.fill(cpu, sys, lin)
 }
 
 /// Leaves with what the run loop expects of every exit.

@@ -32,6 +32,10 @@ pub struct Source<'a> {
     pub mode: Mode,
     /// What this processor has.
     pub features: Features,
+    /// Offset of the block in guest memory's arena.
+    pub place: u64,
+    /// Instructions, by their offsets in the arena, that must not use a window.
+    pub soft: &'a std::collections::HashSet<u64>,
 }
 
 /// An edge, before its block has a place.
@@ -254,6 +258,11 @@ impl Emitter<'_> {
         Kind::Callout
     }
 
+    /// Where an instruction's bytes lie in guest memory's arena.
+    fn place(&self, item: &Item) -> u64 {
+        self.source.place + u64::from(item.eip.wrapping_sub(self.source.eip))
+    }
+
     fn call(&mut self, site: u32) {
         dynasm!(self.ops
             ; .arch x64
@@ -265,7 +274,8 @@ impl Emitter<'_> {
     fn site(&mut self, item: &Item, left: u32, system: bool) -> u32 {
         let run = interp::ops::lookup(&item.insn, self.source.features);
         let (insn, eip, af_clear) = (item.insn, item.eip, self.af_clear);
-        self.sites.push(Site { insn, run, eip, left, af_clear, system });
+        let (place, refusals) = (self.place(item), 0);
+        self.sites.push(Site { insn, run, eip, left, af_clear, system, place, refusals });
         self.sites.len() as u32 - 1
     }
 
@@ -302,6 +312,13 @@ impl Emitter<'_> {
         for (number, (patch, label, eip)) in (self.first_edge..).zip(drafts) {
             let stub = self.offset();
             let (number, target) = ((number + Exit::EDGES) as i32, eip as i32);
+            if !self.is_near(eip) {
+                // Another page: its translation may change, the jump cache knows.
+                dynasm!(self.ops; .arch x64; =>label; mov r9d, target);
+                self.leave_for_r9();
+                edges.push(DraftEdge { patch, stub, eip, near: false });
+                continue;
+            }
             dynasm!(self.ops
                 ; .arch x64
                 ; =>label
@@ -309,7 +326,7 @@ impl Emitter<'_> {
                 ; mov r8d, number
                 ; jmp QWORD [r15 + at::EXIT_EDGE]
             );
-            edges.push(DraftEdge { patch, stub, eip, near: self.is_near(eip) });
+            edges.push(DraftEdge { patch, stub, eip, near: true });
         }
         let place = |e: &Self, label| e.ops.labels().resolve_dynamic(label).ok();
         let mut expected = Vec::new();

@@ -8,9 +8,12 @@ use crate::cache::Cache;
 use crate::callout::{callout, pack, unpack};
 use crate::emit::{self, Source};
 use crate::fault::Registration;
+use crate::jumps::{CodeView, Jumps};
 use crate::stubs::Stubs;
+use crate::window::Windows;
 use bus::System;
 use interp::{Cpu, Exit, Next};
+use std::collections::HashSet;
 use x86::SegReg;
 
 /// Room that a block's host code may take, bytes: more is never made of 32 instructions.
@@ -26,6 +29,10 @@ pub struct Jit {
     // Goes before the page it names.
     _registration: Registration,
     context: ContextPage,
+    jumps: Jumps,
+    windows: Box<Windows>,
+    /// Instructions, by their offsets in the arena, that must not use a window.
+    soft: HashSet<u64>,
 }
 
 impl std::fmt::Debug for Jit {
@@ -67,12 +74,25 @@ impl Jit {
         c.exit_dispatch = stubs.exit_dispatch as u64;
         c.callout_fn = callout as *const () as u64;
         c.code = [arena.start() as u64, crate::arena::CODE_BYTES as u64];
-        Ok(Self { cache: Cache::default(), arena, stubs, _registration: registration, context })
+        let jumps = Jumps::new()?;
+        c.jumps = jumps.start();
+        Ok(Self {
+            cache: Cache::default(),
+            arena,
+            stubs,
+            _registration: registration,
+            context,
+            jumps,
+            windows: Box::default(),
+            soft: HashSet::new(),
+        })
     }
 
     /// Drops all translated code.
     pub fn flush(&mut self) {
-        self.cache.clear(&mut self.arena, None);
+        self.cache.clear(&mut self.arena, &mut self.jumps, None);
+        self.windows.clear();
+        self.soft.clear();
     }
 
     /// Runs until `budget` steps are done or something else ends it. The state is exact then.
@@ -80,7 +100,7 @@ impl Jit {
         cpu.begin(sys, budget);
         loop {
             let next = if cpu.wants_boundary() {
-                self.cache.drop_written(&mut self.arena, sys);
+                self.cache.drop_written(&mut self.arena, &mut self.jumps, sys);
                 cpu.boundary(sys)
             } else {
                 Next::Block
@@ -105,33 +125,83 @@ impl Jit {
             if cpu.steps >= cpu.budget_end {
                 return cpu.end_block();
             }
+            if arrived.is_none()
+                && let Some(start) = self.jumps.find(cpu.state.eip())
+            {
+                match self.after(cpu, sys, start) {
+                    Some(edge) => arrived = edge,
+                    None => return,
+                }
+                continue;
+            }
             let generation = self.cache.generation;
             let Some(id) = self.find(cpu, sys) else {
                 return cpu.step(sys);
             };
+            let (seen, version) = (sys.mem.states().seen(), cpu.mmu.view().version());
+            let c = self.context.get();
+            if (c.seen, c.version) != (seen, version) {
+                // Making a block withdrew write rights.
+                let mode = c.mode;
+                self.prepare(cpu, sys);
+                if self.context.get().mode != mode {
+                    continue;
+                }
+            }
             if let Some(edge) = arrived.take()
                 && self.cache.generation == generation
             {
                 self.link(edge, id);
             }
             let block = self.cache.block(id);
-            if u64::from(block.steps) > cpu.budget_end - cpu.steps {
+            let (eip, start, steps) = (block.key.eip, block.start, block.steps);
+            self.jumps.insert(eip, start);
+            if u64::from(steps) > cpu.budget_end - cpu.steps {
                 return cpu.step(sys);
             }
-            match self.enter(cpu, block.start) {
-                Left::BOUNDARY => return,
-                Left::SHORT if cpu.steps >= cpu.budget_end => return cpu.end_block(),
-                Left::SHORT => return cpu.step(sys),
-                Left::DISPATCH => self.prepare(cpu, sys),
-                edge => arrived = Some(edge - Left::EDGES),
+            match self.after(cpu, sys, start) {
+                Some(edge) => arrived = edge,
+                None => return,
             }
+        }
+    }
+
+    /// Runs emitted code from `start` on. Gives the edge by which it was left, if by one; `None`
+    /// where the boundary is to be looked at.
+    fn after(&mut self, cpu: &mut Cpu, sys: &mut System, start: usize) -> Option<Option<u32>> {
+        match self.enter(cpu, start) {
+            Left::BOUNDARY => None,
+            Left::SHORT => {
+                if cpu.steps >= cpu.budget_end {
+                    cpu.end_block();
+                } else {
+                    cpu.step(sys);
+                }
+                None
+            }
+            Left::DISPATCH => {
+                self.prepare(cpu, sys);
+                Some(None)
+            }
+            edge => Some(Some(edge - Left::EDGES)),
         }
     }
 
     /// Brings the context up to date with the processor.
     fn prepare(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        let soften = std::mem::take(&mut self.context.get().soften);
+        if soften != 0 {
+            self.soft.insert(soften - 1);
+            self.cache.drop_at(&mut self.arena, &mut self.jumps, soften - 1);
+        }
+        let window = self.windows.base(cpu, sys);
+        let windows = std::ptr::from_mut(&mut *self.windows);
         let c = self.context.get();
-        c.refresh(cpu, false);
+        c.refresh(cpu, window.is_some());
+        c.window = window.unwrap_or(0);
+        c.windows = windows;
+        c.seen = sys.mem.states().seen();
+        c.code_view = self.jumps.number(CodeView::of(cpu, Mode(c.mode)));
         c.gpr = cpu.state.gpr.as_mut_ptr();
         c.cpu = std::ptr::from_mut(cpu);
         c.sys = std::ptr::from_mut(sys);
@@ -141,7 +211,7 @@ impl Jit {
     /// Runs emitted code from `start` on; says why it was left.
     fn enter(&mut self, cpu: &mut Cpu, start: usize) -> u32 {
         let room = (cpu.budget_end - cpu.steps).min(MOST);
-        let (sites, expected) = (self.cache.sites.as_ptr(), &self.cache.expected);
+        let (sites, expected) = (self.cache.sites.as_mut_ptr(), &self.cache.expected);
         let pointer = self.context.as_ptr();
         let c = self.context.get();
         c.end = cpu.steps + room;
@@ -176,21 +246,26 @@ impl Jit {
         let base = cpu.state.segment(SegReg::Cs).base as u32;
         let lin = base.wrapping_add(cpu.state.eip());
         let place = cpu.code_offset(sys, u64::from(lin))?;
+        let version = cpu.mmu.view().version();
+        if version != self.context.get().version {
+            self.prepare(cpu, sys);
+        }
         let key = Self::key(cpu, place, self.context.get().mode);
-        self.context.get().version = cpu.mmu.view().version();
         self.cache.find(&key).or_else(|| self.make(cpu, sys, key))
     }
 
     fn make(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key) -> Option<u32> {
         if self.arena.room() < BLOCK_ROOM {
-            self.cache.clear(&mut self.arena, Some(sys));
+            self.cache.clear(&mut self.arena, &mut self.jumps, Some(sys));
         }
         let page_offset = (key.place & 0xFFF) as u32;
         let mut bytes = [0; 0x1000];
         let bytes = &mut bytes[..0x1000 - page_offset as usize];
         sys.mem.arena().read(key.place, bytes);
         let (limit, mode, features) = (key.limit, key.mode, cpu.state.model.features);
-        let source = Source { bytes, eip: key.eip, page_offset, limit, mode, features };
+        let (place, soft) = (key.place, &self.soft);
+        let source =
+            Source { bytes, eip: key.eip, page_offset, limit, mode, features, place, soft };
         let first_edge = self.cache.next_edge();
         let draft = emit::translate(&source, self.arena.next(), &mut self.cache.sites, first_edge)?;
         sys.mem.mark_code(key.place, u64::from(draft.len));

@@ -103,6 +103,14 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, ucontext: *mut lib
         // its emitted code or was called from it; nobody else changes these fields meanwhile.
         let target = unsafe { stub_of(r15 as *mut Context, rip) };
         if let Some(target) = target {
+            if signal == libc::SIGSEGV {
+                // SAFETY: the kernel passes the signal's information; the context is live.
+                unsafe {
+                    let context = &mut *(r15 as *mut Context);
+                    let offset = ((*info).si_addr() as u64).wrapping_sub(context.window);
+                    context.refused = if offset >> 32 == 0 { offset + 1 } else { 0 };
+                }
+            }
             registers[libc::REG_RIP as usize] = target as i64;
             return;
         }

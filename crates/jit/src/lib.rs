@@ -15,8 +15,10 @@ pub mod emit;
 mod engine;
 pub mod fault;
 pub mod forms;
+pub mod jumps;
 pub mod rewrite;
 pub mod stubs;
+pub mod window;
 
 pub use arena::JitError;
 pub use engine::Jit;

@@ -97,6 +97,7 @@ fn emit_enter(ops: &mut Ops) {
         ; sub rsp, 8
         ; mov r15, rdi
         ; mov r11, rsi
+        ; mov r13, [r15 + at::JUMPS]
         ; mov r8, [r15 + at::WINDOW]
         ; wrgsbase r8
     );

@@ -334,37 +334,53 @@ impl Mmu {
     /// What may not be written unseen, is watched, or is alignment-checked stays out.
     pub fn fill(&mut self, mem: &Memory, lin: LinAddr, access: Access) {
         let lin = LinAddr(lin.0 & 0xFFFF_FFFF);
-        if self.watched.contains(&Some(lin.page_number())) {
+        if access.kind != AccessKind::Fetch {
+            if let Some((offset, right)) = self.data_right(mem, lin, access.user) {
+                self.view.fill(lin.0, offset, right, access.user);
+            }
             return;
         }
-        let (phys, rights) = match (self.control.paging, self.set.get(lin)) {
-            (Paging::Off, _) => (PhysAddr(lin.0), Entry(!Entry::NO_EXECUTE)),
-            (_, Some(e)) => (PhysAddr(e.frame().0 | lin.offset()), e),
-            (_, None) => return,
-        };
-        let Target::Memory { offset, writable } = mem.resolve(PhysAddr(phys.0 & self.a20_mask))
-        else {
-            return;
-        };
-        if access.kind == AccessKind::Fetch {
+        if let Some((Target::Memory { offset, .. }, _)) = self.cached(mem, lin) {
             self.view.fill_fetch(lin.0, offset, access.user);
-            return;
         }
+    }
+
+    /// Where a page leads and its rights, if that is cached and the page isn't watched.
+    fn cached(&self, mem: &Memory, lin: LinAddr) -> Option<(Target, Entry)> {
+        if self.watched.contains(&Some(lin.page_number())) {
+            return None;
+        }
+        let (phys, rights) = match self.control.paging {
+            Paging::Off => (PhysAddr(lin.0), Entry(!Entry::NO_EXECUTE)),
+            _ => self.set.get(lin).map(|e| (PhysAddr(e.frame().0 | lin.offset()), e))?,
+        };
+        Some((mem.resolve(PhysAddr(phys.0 & self.a20_mask)), rights))
+    }
+
+    /// Where in the arena a page may be read without a walk, and how it may be written: what a
+    /// view may hold of it. For views of other kinds too.
+    #[must_use]
+    pub fn data_right(&self, mem: &Memory, lin: LinAddr, user: bool) -> Option<(u64, WriteRight)> {
+        let (Target::Memory { offset, writable }, rights) = self.cached(mem, lin)? else {
+            return None;
+        };
         let paged = self.control.paging != Paging::Off;
-        let guarded = paged && self.control.smap && !access.user && rights.has(Entry::USER);
-        if guarded || (access.user && self.control.alignment) {
-            return;
+        let guarded = paged && self.control.smap && !user && rights.has(Entry::USER);
+        let read = Access { kind: AccessKind::Read, user, implicit: false };
+        let refused = paged && self.refuses(rights, read).is_some();
+        if guarded || refused || (user && self.control.alignment) {
+            return None;
         }
         let state = mem.states().get((offset >> 12) as u32);
         let free = state & !PageState::TABLES == PageState::empty();
-        let try_write = Access { kind: AccessKind::Write, ..access };
+        let try_write = Access { kind: AccessKind::Write, ..read };
         let may = !paged || (self.refuses(rights, try_write).is_none() && rights.has(Entry::DIRTY));
         let right = match (writable && may, free) {
             (false, _) => WriteRight::No,
             (true, false) => WriteRight::Seen,
             (true, true) => WriteRight::Free,
         };
-        self.view.fill(lin.0, offset, right, access.user);
+        Some((offset, right))
     }
 
     /// Translates without a trace: no A or D bits, no entry in the set. For debuggers.

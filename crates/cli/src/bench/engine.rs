@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use machine::{Machine, MachineConfig, MachineError, StopReason, Until};
+use machine::{Engine, Machine, MachineConfig, MachineError, StopReason, Until};
 use roms::bench::Workload;
 use x86::event::Wanted;
 
@@ -19,27 +19,35 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Every engine that is timed. Lockstep isn't: it runs two.
 pub fn all() -> Vec<Box<dyn Contender>> {
-    vec![Box::new(Interpreter)]
+    vec![Box::new(TRANSLATOR), Box::new(INTERPRETER)]
+}
+
+/// An engine, and its name for a column's head.
+struct Ours {
+    name: &'static str,
+    engine: Engine,
 }
 
 /// The interpreter, in blocks.
-struct Interpreter;
+const INTERPRETER: Ours = Ours { name: "interp", engine: Engine::Interp };
+/// The translator.
+const TRANSLATOR: Ours = Ours { name: "jit", engine: Engine::Jit };
 
-impl Contender for Interpreter {
+impl Contender for Ours {
     fn name(&self) -> &str {
-        "interp"
+        self.name
     }
 
     fn run(&self, workload: &Workload, rounds: u32) -> Result<Sample, Failure> {
-        let built = boot(workload, rounds);
+        let built = boot(workload, rounds, self.engine);
         let mut machine = built.map_err(|source| Failure::Machine { source })?;
         time_region(self.name(), workload, &mut machine)
     }
 }
 
 /// A machine with the image in its drive, just switched on.
-fn boot(workload: &Workload, rounds: u32) -> Result<Machine, MachineError> {
-    let mut config = MachineConfig { wanted: Wanted::empty(), ..MachineConfig::default() };
+fn boot(workload: &Workload, rounds: u32, engine: Engine) -> Result<Machine, MachineError> {
+    let mut config = MachineConfig { wanted: Wanted::empty(), engine, ..MachineConfig::default() };
     config.add_image(Arc::from(workload.image_with(rounds)))?;
     Machine::new(config)
 }
@@ -78,9 +86,9 @@ mod tests {
     #[test]
     fn a_workload_of_a_few_rounds_is_timed_and_its_steps_counted_the_same_each_time() {
         let workload = &roms::bench::all()[0];
-        let steps = |_| Interpreter.run(workload, 2).unwrap().steps.unwrap();
-        let [first, second] = [0, 1].map(steps);
-        assert_eq!(first, second);
+        let steps = |engine: Ours| engine.run(workload, 2).unwrap().steps.unwrap();
+        let [first, second, third] = [INTERPRETER, INTERPRETER, TRANSLATOR].map(steps);
+        assert_eq!((first, first), (second, third));
         assert!(first > 1_000_000, "{first}");
     }
 }

@@ -136,12 +136,30 @@ impl Emitter<'_> {
         encode(&mut self.ops, &load).expect("no byte register");
     }
 
-    fn leave_for_r9(&mut self) {
+    /// Goes on at the EIP in r9, by the jump cache:
+    /// ```text
+    ///   movzx r8d, r9w ; r8 *= 2 ; r10 = [code_view] + r9 ; r11 = rcx
+    ///   rcx = [r13+r8*8] + r10 ; jrcxz hit ; rcx = r11 ; leave for r9d
+    ///   hit: rcx = r11 ; jmp [r13+r8*8+8]
+    /// ```
+    pub(super) fn leave_for_r9(&mut self) {
         self.settle_af();
         dynasm!(self.ops
             ; .arch x64
+            ; movzx r8d, r9w
+            ; lea r8d, [r8 + r8]
+            ; mov r10, [r15 + at::CODE_VIEW]
+            ; lea r10, [r10 + r9]
+            ; mov r11, rcx
+            ; mov rcx, [r13 + r8 * 8]
+            ; lea rcx, [rcx + r10]
+            ; jrcxz >hit
+            ; mov rcx, r11
             ; mov [r15 + at::EIP], r9d
             ; jmp QWORD [r15 + at::EXIT_DISPATCH]
+            ; hit:
+            ; mov rcx, r11
+            ; jmp QWORD [r13 + r8 * 8 + 8]
         );
     }
 
@@ -187,10 +205,10 @@ impl Emitter<'_> {
     fn call_memory(&mut self, item: &Item, left: u32, size: u8) -> Option<Kind> {
         let rm = self.target_access(item, left, size);
         self.load_target(Rm::Mem(rm), size);
-        dynasm!(self.ops; .arch x64; mov [r15 + at::EIP], r9d);
+        dynasm!(self.ops; .arch x64; mov [r15 + at::KEPT], r9d);
         self.push_return(item, left);
-        self.settle_af();
-        dynasm!(self.ops; .arch x64; jmp QWORD [r15 + at::EXIT_DISPATCH]);
+        dynasm!(self.ops; .arch x64; mov r9d, [r15 + at::KEPT]);
+        self.leave_for_r9();
         Some(Kind::Expanded)
     }
 

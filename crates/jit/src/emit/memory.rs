@@ -142,7 +142,8 @@ impl Emitter<'_> {
         let cold = self.cold(item, left, back);
         let direct = self.source.mode.has(Mode::WINDOW)
             && w.address.wide
-            && self.source.mode.flat(w.address.seg);
+            && self.source.mode.flat(w.address.seg)
+            && !self.source.soft.contains(&self.place(item));
         if direct {
             return Access { rm: w.address.host(true), cold, flags_in_r11: false };
         }

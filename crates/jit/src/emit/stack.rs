@@ -4,7 +4,7 @@
 use super::control::is_leave;
 use super::memory::{Address, Wanted};
 use super::{Emitter, Item, Kind};
-use crate::abi::Mode;
+use crate::abi::{Mode, at};
 use crate::rewrite::{Host, Mem, Rm, encode, host};
 use decode::NONE;
 use dynasm::dynasm;
@@ -86,8 +86,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// PUSH of a register or memory. A value from memory waits in r9, which the second access
-    /// needs: so it goes by way of r13.
+    /// PUSH of a register or memory. A value from memory waits in the context, since the second
+    /// access needs all scratch registers.
     fn push_rm(&mut self, item: &Item, left: u32, size: u8, back: DynamicLabel) {
         let source = if item.insn.is_mem() {
             let address = Address::of(&item.insn);
@@ -96,14 +96,17 @@ impl Emitter<'_> {
             if access.rm.window {
                 self.expect(access.cold);
             }
-            let load = Host::new(0x8B, 13, Rm::Mem(access.rm));
-            let load = Host { op16: size == 2, ..load };
+            let load = Host { op16: size == 2, ..Host::new(0x8B, 9, Rm::Mem(access.rm)) };
             encode(&mut self.ops, &load).expect("no byte register");
-            13
+            dynasm!(self.ops; .arch x64; mov [r15 + at::KEPT], r9d);
+            9
         } else {
             host(item.guest.modrm & 7)
         };
         let rm = self.stack_access(item, left, -i32::from(size), true, Some(back));
+        if source == 9 {
+            dynasm!(self.ops; .arch x64; mov r9d, [r15 + at::KEPT]);
+        }
         let store = Host { op16: size == 2, ..Host::new(0x89, source, Rm::Mem(rm)) };
         encode(&mut self.ops, &store).expect("no byte register");
         self.move_stack(-i32::from(size));

@@ -1,0 +1,218 @@
+//! Host windows: 4 GiB of host address space in which the guest's pages lie at their linear
+//! addresses, mapped from guest memory with the guest's protection. An access is then the
+//! guest's own instruction behind a GS prefix, and the host's paging checks it.
+//!
+//! Invariants: a window holds no page, and no right to one, that the view may not hold
+//! ([`mmu::Mmu::data_right`]); it is of one version of the view, and empty after that. A page
+//! whose write rights are withdrawn loses them before emitted code runs on.
+//!
+//! Mapping a page costs microseconds, so windows are for guests whose translations rest: they
+//! open when no translation was withdrawn for some thousands of steps, more after each window
+//! that didn't pay.
+
+use crate::arena::{JitError, Mapping, refused};
+use bus::System;
+use interp::Cpu;
+use mmu::WriteRight;
+use std::collections::HashMap;
+use std::os::fd::AsRawFd;
+use x86::LinAddr;
+
+/// Bytes of a window: all addresses that 32 bits form, and a page for accesses that run over.
+const BYTES: usize = (1 << 32) + PAGE;
+const PAGE: usize = 4096;
+/// Pages mapped at once at most, where they follow each other in the guest's memory too.
+const RUN: u32 = 64;
+/// Pages mapped before all are dropped: the kernel allows 65,530 mappings for the process.
+const MOST_PAGES: usize = 24_000;
+/// Steps without a withdrawal after which windows open; more after one that didn't pay.
+const REST_LEAST: u64 = 50_000;
+const REST_MOST: u64 = 1 << 32;
+/// Steps that a mapped page must serve for.
+const STEPS_A_PAGE: u64 = 4_000;
+
+/// The window of one privilege.
+struct Window {
+    area: Mapping,
+    /// Page of the arena and right to write, by linear page.
+    pages: HashMap<u32, (u32, bool)>,
+}
+
+impl Window {
+    fn new() -> Result<Self, JitError> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let area = Mapping::new(BYTES, libc::PROT_NONE, flags, -1)
+            .ok_or_else(refused("4 GiB of address space for a window"))?;
+        Ok(Self { area, pages: HashMap::new() })
+    }
+
+    /// Maps `count` pages from page `from` of the arena at linear page `page`.
+    fn map(&mut self, sys: &System, page: u32, from: u32, count: u32, write: bool) -> bool {
+        let rights = libc::PROT_READ | if write { libc::PROT_WRITE } else { 0 };
+        let len = count as usize * PAGE;
+        let flags = libc::MAP_SHARED | libc::MAP_FIXED | libc::MAP_POPULATE;
+        let (fd, offset) = (sys.mem.arena().file().as_raw_fd(), i64::from(from) << 12);
+        // SAFETY: the range lies within our own reservation (32-bit page numbers, and a run
+        // never passes the last), which holds no Rust object.
+        let done = unsafe {
+            let at = self.area.at.as_ptr().add((page as usize) << 12);
+            libc::mmap(at.cast(), len, rights, flags, fd, offset)
+        };
+        if done == libc::MAP_FAILED {
+            return false;
+        }
+        self.pages.extend((0..count).map(|n| (page + n, (from + n, write))));
+        true
+    }
+
+    fn clear(&mut self) {
+        if self.pages.is_empty() {
+            return;
+        }
+        self.pages.clear();
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
+        // SAFETY: replaces our own reservation by a fresh one; no Rust object lies in it.
+        let done = unsafe {
+            libc::mmap(self.area.at.as_ptr().cast(), BYTES, libc::PROT_NONE, flags, -1, 0)
+        };
+        assert!(done != libc::MAP_FAILED, "a reservation can be made again in its place");
+    }
+
+    /// Takes write rights from the mappings of a page of the arena.
+    fn withdraw(&mut self, arena_page: u32) {
+        for (page, (from, write)) in &mut self.pages {
+            if *from == arena_page && *write {
+                *write = false;
+                // SAFETY: the page lies within our own reservation.
+                unsafe {
+                    let at = self.area.at.as_ptr().add((*page as usize) << 12);
+                    libc::mprotect(at.cast(), PAGE, libc::PROT_READ);
+                }
+            }
+        }
+    }
+}
+
+/// The windows of one processor, and when they are open.
+pub struct Windows {
+    by_privilege: [Option<Window>; 2],
+    /// The view's version that the windows are of.
+    version: u64,
+    /// Withdrawals seen.
+    seen: u64,
+    /// The step from which on no translation was withdrawn.
+    since: u64,
+    /// Steps of rest that open them.
+    rest: u64,
+    off: bool,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self {
+            by_privilege: [None, None],
+            version: 0,
+            seen: 0,
+            since: 0,
+            rest: REST_LEAST,
+            off: false,
+        }
+    }
+}
+
+impl Windows {
+    /// Never opens them again.
+    pub fn turn_off(&mut self) {
+        self.off = true;
+        self.clear();
+    }
+
+    /// Opens at once, for tests.
+    pub fn open_at_once(&mut self) {
+        self.rest = 0;
+    }
+
+    /// Drops all pages.
+    pub fn clear(&mut self) {
+        self.by_privilege.iter_mut().flatten().for_each(Window::clear);
+    }
+
+    fn count(&self) -> usize {
+        self.by_privilege.iter().flatten().map(|w| w.pages.len()).sum()
+    }
+
+    /// Brings the windows up to date with the view; the base of the one to be used now, if any
+    /// is open.
+    pub fn base(&mut self, cpu: &Cpu, sys: &System) -> Option<u64> {
+        self.follow(cpu, sys);
+        if self.off || cpu.steps.wrapping_sub(self.since) < self.rest {
+            return None;
+        }
+        let window = &mut self.by_privilege[usize::from(cpu.state.cpl == 3)];
+        if window.is_none() {
+            *window = Window::new().ok();
+            self.off = window.is_none();
+        }
+        window.as_ref().map(|w| w.area.at.as_ptr() as u64)
+    }
+
+    fn follow(&mut self, cpu: &Cpu, sys: &System) {
+        let version = cpu.mmu.view().version();
+        let seen = sys.mem.states().seen();
+        if version != self.version {
+            self.judge(cpu.steps.wrapping_sub(self.since));
+            self.clear();
+            (self.version, self.since) = (version, cpu.steps);
+        } else if seen != self.seen {
+            match sys.mem.states().since(self.seen) {
+                Some(pages) => {
+                    for window in self.by_privilege.iter_mut().flatten() {
+                        pages.iter().for_each(|page| window.withdraw(*page));
+                    }
+                }
+                None => self.clear(),
+            }
+        }
+        self.seen = seen;
+    }
+
+    /// Was it worth it? Sets how long the next rest must be.
+    fn judge(&mut self, lived: u64) {
+        let mapped = self.count() as u64;
+        if mapped == 0 || self.rest == 0 {
+            return;
+        }
+        self.rest = if lived < self.rest + mapped * STEPS_A_PAGE {
+            (self.rest * 2).min(REST_MOST)
+        } else {
+            (self.rest / 2).max(REST_LEAST)
+        };
+    }
+
+    /// After the interpreter carried out an access at `lin` that the window refused: maps what
+    /// may be mapped now. False where that is no more than before.
+    pub fn fill(&mut self, cpu: &Cpu, sys: &System, lin: u32) -> bool {
+        if self.count() > MOST_PAGES {
+            self.clear();
+        }
+        let user = cpu.state.cpl == 3;
+        let Some(window) = &mut self.by_privilege[usize::from(user)] else { return false };
+        let right = |page: u32| {
+            let (offset, right) =
+                cpu.mmu.data_right(&sys.mem, LinAddr(u64::from(page) << 12), user)?;
+            Some(((offset >> 12) as u32, right == WriteRight::Free))
+        };
+        let page = lin >> 12;
+        let Some((from, write)) = right(page) else { return false };
+        if window.pages.get(&page) == Some(&(from, write)) {
+            return false;
+        }
+        let follows = |n: &u32| {
+            page + n < 1 << 20
+                && !window.pages.contains_key(&(page + n))
+                && right(page + n) == Some((from + n, write))
+        };
+        let count = 1 + (1..RUN).take_while(follows).count() as u32;
+        window.map(sys, page, from, count, write)
+    }
+}
