@@ -2,7 +2,9 @@
 //! datasheet (231466-005).
 //!
 //! A device that has a channel holds a [`DmaChannel`] and moves bytes through it; the
-//! controllers' registers say where to. Channels 4 to 7 move words and are addressed so.
+//! controllers' registers say where to. Memory-to-memory transfers (channels 0 and 1, started by a
+//! software request) run at once. No device of the board hangs on channels 5 to 7; single, block
+//! and demand mode differ in bus timing only, and are the same here.
 
 use crate::wire;
 use bus::{Device, Io, StateError};
@@ -21,6 +23,10 @@ pub const MODE_TYPE: u8 = 3 << 2;
 pub const MODE_AUTOINIT: u8 = 1 << 4;
 /// Mode: addresses go down.
 pub const MODE_DOWN: u8 = 1 << 5;
+/// Command: memory to memory.
+pub const COMMAND_MEMORY: u8 = 1 << 0;
+/// Command: channel 0's address stays, so that a block is filled with one byte.
+pub const COMMAND_HOLD: u8 = 1 << 1;
 /// Command: controller off.
 pub const COMMAND_DISABLE: u8 = 1 << 2;
 
@@ -64,10 +70,13 @@ struct Chip {
     /// Terminal counts reached, read once.
     status: u8,
     request: u8,
+    /// The byte that a memory-to-memory transfer moved last.
+    temporary: u8,
     high_byte: bool,
 }
 
-const CHIP: Chip = Chip { command: 0, mask: 0x0F, status: 0, request: 0, high_byte: false };
+const CHIP: Chip =
+    Chip { command: 0, mask: 0x0F, status: 0, request: 0, temporary: 0, high_byte: false };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
@@ -103,10 +112,11 @@ impl State {
         } else {
             (&mut channel.base_count, &mut channel.count)
         };
-        let mut bytes = base.to_le_bytes();
-        bytes[usize::from(is_high)] = value;
-        *base = u16::from_le_bytes(bytes);
-        *now = *base;
+        for word in [base, now] {
+            let mut bytes = word.to_le_bytes();
+            bytes[usize::from(is_high)] = value;
+            *word = u16::from_le_bytes(bytes);
+        }
     }
 
     fn write_control(&mut self, chip: usize, register: usize, value: u8) {
@@ -134,6 +144,7 @@ impl State {
                 let c = &mut self.chips[chip];
                 std::mem::take(&mut c.status) | c.request << 4
             }
+            13 => self.chips[chip].temporary,
             15 => 0xF0 | self.chips[chip].mask,
             _ => 0,
         }
@@ -199,11 +210,39 @@ impl State {
             }
             let chip = &mut self.chips[channel / 4];
             chip.status |= 1 << (channel % 4);
+            chip.request &= !(1 << (channel % 4));
             if !auto {
                 chip.mask |= 1 << (channel % 4);
             }
         }
         (PhysAddr(at), is_end)
+    }
+
+    /// Carries out a memory-to-memory transfer that software has requested: from channel 0's
+    /// address to channel 1's, as many bytes as channel 1 counts.
+    fn move_memory(&mut self, memory: &mut Memory) {
+        let chip = &self.chips[0];
+        let asked = chip.request & 1 != 0;
+        if !asked || chip.command & (COMMAND_MEMORY | COMMAND_DISABLE) != COMMAND_MEMORY {
+            return;
+        }
+        let holds = chip.command & COMMAND_HOLD != 0;
+        loop {
+            let before = self.channels[0].address;
+            let (from, _) = self.advance(0);
+            if holds {
+                self.channels[0].address = before;
+            }
+            let mut byte = [0];
+            memory.read_phys(from, &mut byte);
+            self.chips[0].temporary = byte[0];
+            let (to, is_end) = self.advance(1);
+            memory.write_phys(to, &byte);
+            if is_end {
+                break;
+            }
+        }
+        self.chips[0].request &= !1;
     }
 }
 
@@ -312,6 +351,7 @@ impl Device for Dma {
     fn write(&mut self, at: u64, value: u32, io: &mut Io<'_>) {
         let mut state = lock(&self.shared);
         wire::write_bytes(at, io.size, value, |port, byte| state.write(port, byte));
+        state.move_memory(io.memory);
     }
 
     fn reset(&mut self) {
@@ -382,6 +422,66 @@ mod tests {
         mem.write_phys(PhysAddr(0x1_0010), &[0x77]);
         assert_eq!(dma.channel(2).from_memory(&mem), (Moved::Last, 0x77));
         assert_eq!(dma.channel(2).from_memory(&mem), (Moved::Last, 0x77));
+    }
+
+    fn write(dma: &mut Dma, mem: &mut Memory, list: &[(u16, u8)]) {
+        for &(port, value) in list {
+            let mut io = Io { cpu: 0, now_ns: 0, size: 1, memory: mem };
+            dma.write(port.into(), value.into(), &mut io);
+        }
+    }
+
+    /// Channel 0 at 1_0100h, channel 1 at 1_0200h for four bytes; then a request.
+    const MEMORY_TO_MEMORY: &[(u16, u8)] = &[
+        (0x0D, 0),
+        (0x00, 0x00),
+        (0x00, 0x01),
+        (0x02, 0x00),
+        (0x02, 0x02),
+        (0x03, 3),
+        (0x03, 0),
+        (0x87, 1),
+        (0x83, 1),
+        (0x0B, 0x88),
+        (0x0B, 0x85),
+    ];
+
+    #[test]
+    fn memory_is_moved_on_a_software_request() {
+        let (mut dma, mut mem) = (Dma::new(), Memory::flat(0x2_0000).unwrap());
+        mem.write_phys(PhysAddr(0x1_0100), &[1, 2, 3, 4, 5]);
+        write(&mut dma, &mut mem, MEMORY_TO_MEMORY);
+        write(&mut dma, &mut mem, &[(0x08, COMMAND_MEMORY), (0x09, 4)]);
+        let mut seen = [0; 5];
+        mem.read_phys(PhysAddr(0x1_0200), &mut seen);
+        assert_eq!(seen, [1, 2, 3, 4, 0]);
+        // Terminal count of channel 1; the temporary register has the last byte.
+        let mut s = lock(&dma.shared);
+        assert_eq!((s.read(0x08) & 0x32, s.read(0x0D)), (0x02, 4));
+    }
+
+    #[test]
+    fn memory_is_filled_while_channel_0_holds_its_address() {
+        let (mut dma, mut mem) = (Dma::new(), Memory::flat(0x2_0000).unwrap());
+        mem.write_phys(PhysAddr(0x1_0100), &[7, 8]);
+        write(&mut dma, &mut mem, MEMORY_TO_MEMORY);
+        write(&mut dma, &mut mem, &[(0x08, COMMAND_MEMORY | COMMAND_HOLD), (0x09, 4)]);
+        let mut seen = [0; 5];
+        mem.read_phys(PhysAddr(0x1_0200), &mut seen);
+        assert_eq!(seen, [7, 7, 7, 7, 0]);
+    }
+
+    #[test]
+    fn a_byte_is_written_to_base_and_current_alike() {
+        let (dma, mut mem) = programmed(MODE_WRITE | MODE_AUTOINIT, 0x1234, 0x5678);
+        dma.channel(2).to_memory(0, &mut mem);
+        let mut s = lock(&dma.shared);
+        s.write(0x0C, 0);
+        // The low byte only: the current address has moved on to 1235h.
+        s.write(0x04, 0xFF);
+        s.write(0x0C, 0);
+        assert_eq!([s.read(0x04), s.read(0x04)], [0xFF, 0x12]);
+        assert_eq!(s.channels[2].base_address, 0x12FF);
     }
 
     #[test]
