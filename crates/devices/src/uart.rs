@@ -1,6 +1,7 @@
 //! The 16550A serial port. From the National PC16550D datasheet.
 //!
-//! Sending takes no virtual time: a byte written to THR is at the sink at once, and LSR never
+//! All eight bits of a byte are sent, whatever word length is set: guests that never set one are
+//! heard. Sending takes no virtual time: a byte written to THR is at the sink at once, and LSR never
 //! asks for patience. Only the transmitter's interrupt comes a moment later, so that its line
 //! falls in between: edge-triggered controllers live on that. Receiving is spaced by the
 //! programmed speed and waits while the guest's buffer is full, so that typed input is never
@@ -50,6 +51,8 @@ pub const IIR_LINE: u8 = 0x06;
 pub const IIR_TIMEOUT: u8 = 0x0C;
 /// IIR: FIFOs are on.
 pub const IIR_FIFOS: u8 = 0xC0;
+/// LCR: the line is held low.
+pub const LCR_BREAK: u8 = 1 << 6;
 /// LCR: divisor latch access.
 pub const LCR_DLAB: u8 = 1 << 7;
 /// MCR: OUT2, which lets interrupts out on a PC.
@@ -60,6 +63,8 @@ pub const MCR_LOOP: u8 = 1 << 4;
 pub const LSR_DR: u8 = 1 << 0;
 /// LSR: overrun.
 pub const LSR_OE: u8 = 1 << 1;
+/// LSR: break.
+pub const LSR_BI: u8 = 1 << 4;
 /// LSR: transmitter holding register empty.
 pub const LSR_THRE: u8 = 1 << 5;
 /// LSR: transmitter empty.
@@ -90,8 +95,8 @@ struct State {
     mcr: u8,
     /// Delta bits of MSR.
     delta: u8,
-    /// Overrun, read once.
-    overrun: bool,
+    /// Error bits of LSR: overrun and break, read once.
+    errors: u8,
     scr: u8,
     thre_pending: bool,
     /// When it will be pending again.
@@ -117,7 +122,7 @@ impl State {
             lcr: 0,
             mcr: 0,
             delta: 0,
-            overrun: false,
+            errors: 0,
             scr: 0,
             thre_pending: false,
             thre_ns: None,
@@ -155,7 +160,7 @@ impl State {
 
     fn receive(&mut self, byte: u8, now_ns: u64) {
         if self.fifo.len() >= self.capacity() {
-            self.overrun = true;
+            self.errors |= LSR_OE;
             if self.has_fifo() {
                 return;
             }
@@ -183,7 +188,7 @@ impl State {
     }
 
     fn identify(&self) -> u8 {
-        let cause = if self.ier & IER_ELSI != 0 && self.overrun {
+        let cause = if self.ier & IER_ELSI != 0 && self.errors != 0 {
             IIR_LINE
         } else if self.ier & IER_ERBFI != 0 && self.fifo.len() >= self.trigger() {
             IIR_DATA
@@ -197,6 +202,17 @@ impl State {
             IIR_NONE
         };
         if self.has_fifo() { cause | IIR_FIFOS } else { cause }
+    }
+
+    /// In loopback a break is heard at once: a zero with BI. (Elsewhere it goes to the far end,
+    /// which doesn't care.)
+    fn set_lcr(&mut self, value: u8, now_ns: u64) {
+        let breaks = value & !self.lcr & LCR_BREAK != 0;
+        self.lcr = value;
+        if breaks && self.mcr & MCR_LOOP != 0 {
+            self.receive(0, now_ns);
+            self.errors |= LSR_BI;
+        }
     }
 
     fn set_fcr(&mut self, value: u8) {
@@ -240,8 +256,10 @@ impl State {
             MCR => self.mcr,
             LSR => {
                 let ready = if self.fifo.is_empty() { 0 } else { LSR_DR };
-                let overrun = if std::mem::take(&mut self.overrun) { LSR_OE } else { 0 };
-                LSR_THRE | LSR_TEMT | ready | overrun
+                let errors = std::mem::take(&mut self.errors);
+                // Bit 7: an error that belongs to a character in the FIFO.
+                let in_fifo = self.has_fifo() && errors & LSR_BI != 0;
+                LSR_THRE | LSR_TEMT | ready | errors | u8::from(in_fifo) << 7
             }
             MSR => self.modem_status() | std::mem::take(&mut self.delta),
             _ => self.scr,
@@ -346,7 +364,7 @@ impl Uart {
             IER if is_divisor => s.divisor = s.divisor & 0xFF | u16::from(value) << 8,
             IER => s.set_ier(value),
             IIR => s.set_fcr(value),
-            LCR => s.lcr = value,
+            LCR => s.set_lcr(value, now_ns),
             MCR => s.set_mcr(value),
             SCR => s.scr = value,
             _ => {}
@@ -531,6 +549,39 @@ mod tests {
         assert!(!r.uart.irq.is_high());
         r.tick();
         assert!(r.uart.irq.is_high());
+    }
+
+    #[test]
+    fn overrun_is_a_line_status_interrupt_read_once() {
+        let mut r = Rig::new();
+        r.write(LCR, 3);
+        r.write(MCR, u32::from(MCR_LOOP));
+        r.write(IER, u32::from(IER_ELSI));
+        r.write(RBR, 1);
+        r.write(RBR, 2);
+        assert_eq!(r.read(IIR), IIR_LINE);
+        assert_eq!(r.read(LSR) & (LSR_OE | LSR_DR), LSR_OE | LSR_DR);
+        assert_eq!((r.read(LSR) & LSR_OE, r.read(IIR), r.read(RBR)), (0, IIR_NONE, 2));
+    }
+
+    #[test]
+    fn break_is_heard_in_loopback() {
+        let mut r = Rig::new();
+        r.write(MCR, u32::from(MCR_LOOP));
+        r.write(LCR, u32::from(3 | LCR_BREAK));
+        assert_eq!(r.read(LSR) & (LSR_BI | LSR_DR), LSR_BI | LSR_DR);
+        assert_eq!((r.read(RBR), r.read(LSR) & LSR_BI), (0, 0));
+    }
+
+    #[test]
+    fn ring_indicator_tells_only_its_trailing_edge() {
+        let mut r = Rig::new();
+        r.write(MCR, u32::from(MCR_LOOP));
+        r.read(MSR);
+        r.write(MCR, u32::from(MCR_LOOP | 4));
+        assert_eq!(r.read(MSR), 0x40);
+        r.write(MCR, u32::from(MCR_LOOP));
+        assert_eq!(r.read(MSR), 0x04);
     }
 
     #[test]
