@@ -3,7 +3,11 @@
 //!
 //! A drive has no mechanics: a command takes a short fixed time, then its data have moved all
 //! at once by DMA, or are moved byte by byte without. Motors are not checked.
-//! Seeks don't overlap with other commands. SCAN commands are answered as invalid.
+//! Seeks don't overlap with other commands. SCAN commands are answered as invalid. Images hold no
+//! deleted address marks: WRITE DELETED DATA writes a normal one, and READ DELETED DATA finds the
+//! control mark. Drives C and D, and B without a diskette, are not there.
+//!
+//! A diskette has no cache: a write or format that is acknowledged is on the host's disk.
 
 mod command;
 mod media;
@@ -57,6 +61,8 @@ pub const ST0_POLLED: u8 = 0xC0;
 pub const ST0_SEEK_END: u8 = 0x20;
 /// ST0: not ready.
 pub const ST0_NOT_READY: u8 = 0x08;
+/// ST0: equipment check: no track 0 after all steps.
+pub const ST0_EQUIPMENT: u8 = 0x10;
 /// ST1: end of cylinder without terminal count.
 pub const ST1_EN: u8 = 0x80;
 /// ST1: data error.
@@ -69,6 +75,14 @@ pub const ST1_ND: u8 = 0x04;
 pub const ST1_NW: u8 = 0x02;
 /// ST1: no address mark.
 pub const ST1_MA: u8 = 0x01;
+/// ST2: control mark: the sector has the other address mark.
+pub const ST2_CM: u8 = 0x40;
+/// CONFIGURE: reads and writes seek by themselves.
+pub const CONFIGURE_EIS: u8 = 1 << 6;
+/// CONFIGURE: no polling of the drives.
+pub const CONFIGURE_POLL: u8 = 1 << 4;
+/// Implied seeks off, FIFO off, polling on.
+const CONFIGURE_RESET: [u8; 2] = [0x20, 0];
 /// ST2: another cylinder's number.
 pub const ST2_WC: u8 = 0x10;
 
@@ -95,7 +109,7 @@ enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Work {
     Reset,
-    Seek { drive: u8, cylinder: u8 },
+    Seek { drive: u8, cylinder: u8, recalibrates: bool },
     ReadId { drive: u8, head: u8 },
     Transfer(Transfer),
 }
@@ -142,7 +156,7 @@ impl State {
             polled: 0,
             seek_end: None,
             specify: [0; 2],
-            configure: [0x60, 0],
+            configure: CONFIGURE_RESET,
             lock: false,
             perpendicular: 0,
             last_eot: 0,
@@ -183,7 +197,9 @@ impl State {
         self.irq = false;
         self.polled = 0;
         if !self.lock {
-            self.configure = [0x60, 0];
+            // Implied seeks and polling stay as they are.
+            let kept = self.configure[0] & (CONFIGURE_EIS | CONFIGURE_POLL);
+            self.configure = [CONFIGURE_RESET[0] | kept, CONFIGURE_RESET[1]];
         }
         self.perpendicular &= 0x3C;
         self.due_ns = Some(now_ns.saturating_add(RESET_NS));
@@ -257,8 +273,9 @@ impl Fdc {
         irq: IrqLine,
         timer: Timer,
     ) -> Self {
-        let [a, b] = media.map(Drive::new);
-        let drives = [a, b, Drive::new(None), Drive::new(None)];
+        let [a, b] = media;
+        let b = if b.is_some() { Drive::new(b) } else { Drive::absent() };
+        let drives = [Drive::new(a), b, Drive::absent(), Drive::absent()];
         Self { state: State::new(), drives, dma, irq, timer }
     }
 
@@ -367,11 +384,13 @@ impl Fdc {
                 self.state.give(&[st3]);
             }
             command::RECALIBRATE => {
-                self.state.work(Work::Seek { drive, cylinder: 0 }, now_ns, SEEK_NS);
+                let work = Work::Seek { drive, cylinder: 0, recalibrates: true };
+                self.state.work(work, now_ns, SEEK_NS);
             }
             command::SEEK => {
                 let cylinder = self.seek_target(byte(0), drive, byte(2));
-                self.state.work(Work::Seek { drive, cylinder }, now_ns, SEEK_NS);
+                let work = Work::Seek { drive, cylinder, recalibrates: false };
+                self.state.work(work, now_ns, SEEK_NS);
             }
             command::READ_ID => {
                 let takes_ns = self.time_for(drive);
@@ -401,6 +420,9 @@ impl Fdc {
             t.c = self.drives[usize::from(t.drive & 3)].state.cylinder;
             t.h = t.head;
         }
+        if self.state.configure[0] & CONFIGURE_EIS != 0 && kind != Kind::Format {
+            self.drives[usize::from(t.drive & 3)].seek(t.c);
+        }
         let takes_ns = self.time_for(t.drive);
         self.state.work(Work::Transfer(t), now_ns, takes_ns);
     }
@@ -413,7 +435,7 @@ impl Fdc {
     fn status_3(&self, selector: u8) -> u8 {
         let drive = &self.drives[usize::from(selector & 3)];
         let protected = if drive.is_protected() { 0x40 } else { 0 };
-        let track_0 = if drive.state.cylinder == 0 { 0x10 } else { 0 };
+        let track_0 = if drive.at_track_0() { 0x10 } else { 0 };
         0x28 | protected | track_0 | selector & 7
     }
 
@@ -431,12 +453,16 @@ impl Fdc {
         self.state.phase = Phase::Command;
         match work {
             Work::Reset => {
-                self.state.polled = if self.state.configure[0] & 0x10 == 0 { 0x0F } else { 0 };
+                self.state.polled =
+                    if self.state.configure[0] & CONFIGURE_POLL == 0 { 0x0F } else { 0 };
                 self.state.irq = self.state.polled != 0;
             }
-            Work::Seek { drive, cylinder } => {
-                self.drives[usize::from(drive & 3)].seek(cylinder);
-                self.state.seek_end = Some(ST0_SEEK_END | drive & 3);
+            Work::Seek { drive, cylinder, recalibrates } => {
+                let moved = &mut self.drives[usize::from(drive & 3)];
+                moved.seek(cylinder);
+                let missed = recalibrates && !moved.at_track_0();
+                let failed = if missed { ST0_ABNORMAL | ST0_EQUIPMENT } else { 0 };
+                self.state.seek_end = Some(failed | ST0_SEEK_END | drive & 3);
                 self.state.irq = true;
             }
             Work::ReadId { drive, head } => self.read_id(drive & 3, head, io.now_ns),

@@ -41,6 +41,8 @@ pub const READ_TRACK: u8 = 0x02;
 
 /// Command byte: both heads.
 pub const MT: u8 = 1 << 7;
+/// Command byte: sectors with the other address mark are skipped.
+pub const SK: u8 = 1 << 5;
 
 /// Bytes of a command, its first included; 1 for what isn't one.
 pub(super) fn length(command: u8) -> usize {
@@ -75,6 +77,10 @@ pub(super) struct Transfer {
     pub(super) n: u8,
     pub(super) eot: u8,
     pub(super) multi_track: bool,
+    /// READ DELETED DATA: no sector here has that address mark.
+    pub(super) deleted: bool,
+    /// What has another address mark isn't read.
+    pub(super) skips: bool,
     /// FORMAT and VERIFY: sectors left.
     pub(super) left: u8,
     /// FORMAT: the filler.
@@ -97,6 +103,8 @@ impl Transfer {
                 n: byte(2),
                 eot: 0,
                 multi_track: false,
+                deleted: false,
+                skips: false,
                 left: byte(3),
                 filler: byte(5),
             };
@@ -113,6 +121,8 @@ impl Transfer {
             n: byte(5),
             eot: byte(6),
             multi_track: byte(0) & MT != 0,
+            deleted: byte(0) & 0x1F == READ_DELETED,
+            skips: byte(0) & SK != 0,
             left: if counts { byte(8) } else { to_eot },
             filler: 0,
         }

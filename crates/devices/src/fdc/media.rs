@@ -80,6 +80,8 @@ const LAST_CYLINDER: u8 = 85;
 /// A drive and the diskette in it.
 pub(super) struct Drive {
     medium: Option<(Box<dyn Storage>, Geometry)>,
+    /// The drive is there; else nothing answers its select line.
+    present: bool,
     pub(super) state: DriveState,
 }
 
@@ -93,9 +95,19 @@ pub(super) struct DriveState {
 
 impl Drive {
     pub(super) fn new(medium: Option<Box<dyn Storage>>) -> Self {
-        let mut drive = Self { medium: None, state: DriveState::default() };
+        let mut drive = Self { medium: None, present: true, state: DriveState::default() };
         drive.insert(medium);
         drive
+    }
+
+    /// No drive.
+    pub(super) fn absent() -> Self {
+        Self { medium: None, present: false, state: DriveState::default() }
+    }
+
+    /// The head is over track 0, as the drive says; nobody says so where there is none.
+    pub(super) fn at_track_0(&self) -> bool {
+        self.present && self.state.cylinder == 0
     }
 
     pub(super) fn insert(&mut self, medium: Option<Box<dyn Storage>>) {
@@ -103,6 +115,7 @@ impl Drive {
             let geometry = Geometry::of(m.len_sectors())?;
             Some((m, geometry))
         });
+        self.present = true;
         self.state.changed = true;
     }
 

@@ -303,3 +303,65 @@ fn a_host_that_fails_is_a_data_error() {
     r.set_dma(0x46, 0x2000, 512);
     assert_eq!(r.run(&[0xE6, 0, 0, 0, 1, 2, 18, 0x1B, 0xFF])[..3], [0x40, ST1_DE, 0]);
 }
+
+#[test]
+fn implied_seek_moves_the_head_before_a_read() {
+    let mut r = Rig::new(Some(diskette()));
+    r.command(&[0x13, 0, 0x57, 0]);
+    r.set_dma(0x46, 0x1000, 512);
+    assert_eq!(r.run(&[0xE6, 0, 7, 0, 3, 2, 18, 0x1B, 0xFF])[..3], [0, 0, 0]);
+    assert_eq!(r.memory(0x1000), 7 * 36 + 2);
+    // DUMPREG begins with the cylinder of drive A.
+    assert_eq!(r.command(&[0x0E])[0], 7);
+}
+
+#[test]
+fn recalibrate_of_a_missing_drive_is_an_equipment_check() {
+    let mut r = Rig::new(Some(diskette()));
+    r.run(&[0x07, 1]);
+    assert_eq!(r.command(&[0x08]), [0x71, 0]);
+    assert_eq!(r.command(&[0x04, 1]), [0x29]);
+    r.run(&[0x07, 0]);
+    assert_eq!(r.command(&[0x08]), [0x20, 0]);
+}
+
+#[test]
+fn read_deleted_gives_one_sector_with_the_control_mark() {
+    let mut r = Rig::new(Some(diskette()));
+    r.set_dma(0x46, 0x1000, 1024);
+    assert_eq!(r.run(&[0xCC, 0, 0, 0, 5, 2, 18, 0x1B, 0xFF]), [0, 0, ST2_CM, 0, 0, 6, 2]);
+    assert_eq!((r.memory(0x1000), r.memory(0x1200)), (4, 0));
+}
+
+#[test]
+fn relative_seek_counts_from_where_the_head_is() {
+    let mut r = Rig::new(Some(diskette()));
+    for (bytes, cylinder) in [([0x0F, 0, 10], 10), ([0xCF, 0, 5], 15), ([0x8F, 0, 3], 12)] {
+        r.run(&bytes);
+        assert_eq!(r.command(&[0x08]), [0x20, cylinder]);
+    }
+}
+
+#[test]
+fn each_size_of_diskette_is_read_at_its_rate_up_to_its_last_sector() {
+    // Sectors in all, last cylinder, sectors a track, data rate.
+    let sizes = [
+        (720, 39, 9, 2),
+        (1440, 79, 9, 2),
+        (2400, 79, 15, 0),
+        (2880, 79, 18, 0),
+        (5760, 79, 36, 3),
+    ];
+    for (sectors, cylinder, last, rate) in sizes {
+        let mut bytes = vec![0; sectors * SECTOR_BYTES];
+        bytes[(sectors - 1) * SECTOR_BYTES] = 0xEE;
+        let mut r = Rig::new(Some(Box::new(Overlay::from_bytes(bytes))));
+        r.write(DIR, rate);
+        r.send(&[0x0F, 0, cylinder]);
+        r.finish();
+        r.command(&[0x08]);
+        r.set_dma(0x46, 0x1000, 512);
+        let read = r.run(&[0x46, 4, cylinder, 1, last, 2, last, 0x1B, 0xFF]);
+        assert_eq!((&read[..3], r.memory(0x1000)), (&[4, 0, 0][..], 0xEE), "{sectors} sectors");
+    }
+}

@@ -3,7 +3,9 @@
 
 use super::command::{Kind, Transfer};
 use super::{Fdc, Phase};
-use super::{ST0_ABNORMAL, ST0_NOT_READY, ST1_DE, ST1_EN, ST1_MA, ST1_ND, ST1_NW, ST1_OR, ST2_WC};
+use super::{
+    ST0_ABNORMAL, ST0_NOT_READY, ST1_DE, ST1_EN, ST1_MA, ST1_ND, ST1_NW, ST1_OR, ST2_CM, ST2_WC,
+};
 use crate::dma8237::Moved;
 use crate::storage::{SECTOR_BYTES, Sector, StorageError};
 use mem::Memory;
@@ -27,7 +29,10 @@ impl Fdc {
         if t.c != drive.state.cylinder {
             return Err((ST0_ABNORMAL, ST1_ND, ST2_WC));
         }
-        let lba = geometry.lba(t.c, t.head, t.r).filter(|_| t.n == 2 && t.h == t.head);
+        // All sectors have the normal mark; those are skipped when the other is asked for.
+        let skipped = t.deleted && t.skips;
+        let lba = geometry.lba(t.c, t.head, t.r);
+        let lba = lba.filter(|_| t.n == 2 && t.h == t.head && !skipped);
         lba.ok_or((ST0_ABNORMAL, ST1_ND, 0))
     }
 
@@ -91,7 +96,12 @@ impl Fdc {
             let mut sector = [0; SECTOR_BYTES];
             let is_last = if t.kind == Kind::Read {
                 self.read_sector(t, &mut sector)?;
-                self.sector_to_memory(&sector, memory)?
+                let is_last = self.sector_to_memory(&sector, memory)?;
+                if t.deleted {
+                    t.advance();
+                    return Err((0, 0, ST2_CM));
+                }
+                is_last
             } else {
                 self.find(t)?;
                 let is_last = self.sector_from_memory(&mut sector, memory)?;
@@ -203,6 +213,10 @@ impl Fdc {
             let sector = Sector::try_from(buffer).unwrap_or([0; SECTOR_BYTES]);
             self.write_sector(t, &sector)?;
         }
-        if t.advance() { Ok(true) } else { Err((ST0_ABNORMAL, ST1_EN, 0)) }
+        let goes_on = t.advance();
+        if t.deleted {
+            return Err((0, 0, ST2_CM));
+        }
+        if goes_on { Ok(true) } else { Err((ST0_ABNORMAL, ST1_EN, 0)) }
     }
 }
