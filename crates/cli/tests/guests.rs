@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{run, stderr, stdout, text};
+use common::{Scratch, run, say, stderr, stdout, text};
 use std::path::{Path, PathBuf};
 
 /// Plenty: each run takes a few seconds of this host's time.
@@ -115,4 +115,15 @@ fn syslinux_prompts_helps_and_chains_another_boot_sector() {
     let keys = "<wait \"boot:\"><F1><wait \"page one\"><F2><wait \"page two\">other\\n";
     let screen = succeeds(&["--keys", keys, text(&image)]);
     assert!(screen.contains("boot: other") && screen.contains("CHAINED"), "{screen}");
+}
+
+/// SeaBIOS shows nothing, for its display's BIOS would be an option ROM; but it boots.
+#[test]
+fn seabios_as_the_bios_boots_a_diskette() {
+    let Some([bios]) = guests(["seabios.bin"]) else { return };
+    let scratch = Scratch::new();
+    let code = [say("under SeaBIOS\n"), common::POWER_OFF.to_vec()].concat();
+    let image = scratch.boot_sector("sea.img", &code);
+    let said = succeeds(&["--bios", text(&bios), text(&image)]);
+    assert!(said.contains("under SeaBIOS"), "{said}");
 }

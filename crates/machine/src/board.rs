@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! 0000_0000  RAM                      000A_0000  VGA window
-//! 000C_0000  nothing (option ROMs)    000E_0000  the last 128 KiB of the BIOS (or 64 at F0000)
+//! 000C_0000  nothing (option ROMs)    000E_0000  the last 128 KiB of the BIOS (or 64 at F0000);
+//!                                                RAM if it is shadowed
 //! 0010_0000  RAM, up to its end       E000_0000  VGA frame buffer (16 MiB)
 //!                                     ....       the whole BIOS, up to FFFF_FFFF
 //! ```
@@ -111,7 +112,7 @@ impl Board {
     pub fn new(config: &MachineConfig) -> Result<Self, MachineError> {
         config.check_memory()?;
         let bios = config.bios_bytes()?;
-        let mut memory = wire_memory(config.memory_bytes, bios)?;
+        let mut memory = wire_memory(config.memory_bytes, bios, config.shadow_bios)?;
         let mut bus = Bus::new(Signals::new());
         bus.clock.set_rate(0, config.ps_per_step);
         let outputs = Outputs::default();
@@ -271,7 +272,9 @@ fn region(name: &str, start: u64, len: u64, kind: Kind, arena_offset: u64) -> Re
 }
 
 /// The physical map but for the display, which moves. RAM lies in the arena at its own address.
-fn wire_memory(ram_bytes: u64, bios: &[u8]) -> Result<Memory, MachineError> {
+///
+/// A shadowed BIOS finds its copy below 1 MiB in RAM.
+fn wire_memory(ram_bytes: u64, bios: &[u8], shadowed: bool) -> Result<Memory, MachineError> {
     let rom_bytes = bios.len() as u64;
     if rom_bytes == 0 || !rom_bytes.is_multiple_of(ROM_UNIT) || rom_bytes > ROM_MOST {
         return Err(MachineError::BiosSize { len: rom_bytes });
@@ -284,8 +287,14 @@ fn wire_memory(ram_bytes: u64, bios: &[u8]) -> Result<Memory, MachineError> {
         memory.add(ram("high ram", HIGH_RAM, ram_bytes))?;
     }
     let low_bytes = rom_bytes.min(ROM_LOW_MOST);
-    let low_offset = rom_offset + rom_bytes - low_bytes;
-    memory.add(region("bios", HIGH_RAM - low_bytes, low_bytes, Kind::Rom, low_offset))?;
+    let low = HIGH_RAM - low_bytes;
+    if shadowed {
+        memory.add(ram("bios", low, HIGH_RAM))?;
+        memory.write_phys(PhysAddr(low), &bios[(rom_bytes - low_bytes) as usize..]);
+    } else {
+        let low_offset = rom_offset + rom_bytes - low_bytes;
+        memory.add(region("bios", low, low_bytes, Kind::Rom, low_offset))?;
+    }
     memory.add(region("bios at the top", TOP - rom_bytes, rom_bytes, Kind::Rom, rom_offset))?;
     memory.load_rom(PhysAddr(TOP - rom_bytes), bios);
     Ok(memory)

@@ -85,6 +85,9 @@ pub struct MachineConfig {
     pub host_memory_bytes: Option<u64>,
     /// The BIOS, or `None` for ours.
     pub bios: Option<Arc<[u8]>>,
+    /// The BIOS's copy below 1 MiB is RAM, as on boards that shadow it: there are BIOSes that keep
+    /// their variables there.
+    pub shadow_bios: bool,
     /// The diskettes in drives A and B.
     pub floppies: [Option<Medium>; 2],
     /// The disks: master and slave of the first IDE channel, then of the second.
@@ -114,6 +117,7 @@ impl Default for MachineConfig {
             memory_bytes: MEMORY_DEFAULT,
             host_memory_bytes: None,
             bios: None,
+            shadow_bios: false,
             floppies: [None, None],
             disks: [None, None, None, None],
             boot_order: Vec::new(),

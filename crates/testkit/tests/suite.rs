@@ -2,7 +2,7 @@
 //! transcripts beside them, which were taken from a peer by `cargo xtask reference`. Where we mean
 //! to differ the screen is listed in `DIFFERENCES.md`, and must differ.
 
-use devices::{Civil, Key};
+use devices::{Civil, Key, Motion};
 use machine::{Input, Machine, MachineConfig, Medium, StopReason, Until};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -68,6 +68,33 @@ fn screens(program: &str) -> Vec<(String, Picture)> {
         }
     }
     panic!("{program} didn't end; it said: {said}");
+}
+
+/// What `mouse-packets` says with SeaBIOS on QEMU, its mouse moved as below.
+const MOUSE_LINES: &str = " 00 00\n 00 AA\n 05 01\n 00 00\n 00 00\n 00 AA\n 00 00\n 00 00\n \
+                           00 00\n 00 00\n 02 01\n 00 00\n 00 00\n 00 03 64\n 01 01\n 00 00\n\
+                           READY\n\
+                           P 28 05 FD 00\nP 09 00 00 00\nP 19 F9 00 00\nP 08 00 00 00\n \
+                           00 00\nDONE\n";
+
+#[test]
+fn the_mouse_answers_and_its_packets_reach_the_handler_as_with_the_peer() {
+    let mut machine = boot("mouse-packets");
+    let mut said = String::new();
+    let moved = |dx, dy, buttons| Input::Mouse(Motion { dx, dy, wheel: 0, buttons });
+    let mut inputs = vec![moved(5, 3, 0), moved(0, 0, 1), moved(-7, 0, 1), moved(0, 0, 0)];
+    inputs.extend([true, false].map(|down| Input::Key { key: Key::Space, down }));
+    let mut inputs = inputs.into_iter();
+    while !said.contains("DONE") && machine.now_ns() < MOST_NS {
+        advance(&mut machine);
+        said.push_str(&String::from_utf8_lossy(&machine.board().take_console()));
+        if said.contains("READY")
+            && let Some(input) = inputs.next()
+        {
+            assert!(machine.input(input));
+        }
+    }
+    assert_eq!(said, MOUSE_LINES);
 }
 
 /// The screens of a program that we mean to show otherwise than the peer.

@@ -43,6 +43,7 @@ pub fn machine(args: &RunArgs) -> Result<Machine, Failure> {
     };
     if let Some(path) = &args.bios {
         config.bios = Some(input::read(path, "BIOS")?.into());
+        config.shadow_bios = true;
     }
     for (place, drive) in config.floppies.iter_mut().zip(&args.floppy) {
         *place = Some(floppy(drive)?);
