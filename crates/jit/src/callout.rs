@@ -68,7 +68,9 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     cpu.steps = context.steps(site.left);
     cpu.state.rip = u64::from(next);
     cpu.state.arith = unpack(if site.af_clear { context.flags & !AF } else { context.flags });
-    if let Err(fault) = (site.run)(cpu, sys, &site.insn) {
+    let done = (site.run)(cpu, sys, &site.insn);
+    cpu.events.place(site.eip);
+    if let Err(fault) = done {
         context.refused = 0;
         cpu.fault(sys, fault, u64::from(site.eip));
         return leave(context, cpu, Exit::BOUNDARY);

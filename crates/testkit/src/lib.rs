@@ -21,6 +21,7 @@ pub mod generate;
 pub mod layout;
 pub mod moo;
 pub mod native;
+pub mod programs;
 pub mod real_mode;
 pub mod replay;
 pub mod rng;

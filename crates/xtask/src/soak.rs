@@ -1,6 +1,8 @@
 //! `soak`: random instructions, the interpreter against this host's processor, until the time is up
 //! or something differs. A difference is shrunk to one line, which `--replay` runs again.
 
+mod programs;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -32,6 +34,12 @@ pub struct Args {
     /// Run this one case (a line that soak printed) and show both outcomes
     #[arg(long, value_name = "LINE")]
     replay: Option<String>,
+    /// Whole random programs instead, the translator against the interpreter
+    #[arg(long)]
+    programs: bool,
+    /// With --programs: run the program of this seed alone, in lockstep
+    #[arg(long, value_name = "SEED", requires = "programs")]
+    program: Option<u64>,
 }
 
 /// The processor and the interpreter in both ways of running.
@@ -63,6 +71,9 @@ impl Engines {
 
 /// Runs until the time is up, a failure or the end of the line's case.
 pub fn run(args: &Args) -> Result<ExitCode, String> {
+    if args.programs {
+        return programs::run(args.minutes, args.seed, args.program);
+    }
     let mut engines = Engines::new()?;
     match &args.replay {
         Some(line) => one(&mut engines, line),

@@ -1,0 +1,203 @@
+//! Two machines, two engines, one program: equal after every slice, or a finding.
+
+use super::{Kind, Program, place};
+use crate::rng::Rng;
+use machine::{Divergence, Engine, Machine, MachineConfig, MachineError, StopReason, Until};
+use std::collections::BTreeMap;
+use x86::PhysAddr;
+use x86::event::Wanted;
+
+/// RAM, bytes.
+const RAM: u64 = 1 << 20;
+/// Bytes of the ROM, which only jumps to the frame.
+const ROM: usize = 64 << 10;
+/// A program that hasn't ended by then is left.
+const STEPS: u64 = 150_000;
+/// Virtual time after which a program that halts is left.
+const NS: u64 = 100_000_000;
+
+/// What programs have done so far.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Programs.
+    pub programs: u64,
+    /// Steps of all of them, on one engine.
+    pub steps: u64,
+    /// Fragments by kind.
+    pub kinds: BTreeMap<Kind, u64>,
+    /// Deliveries by vector.
+    pub vectors: BTreeMap<u8, u64>,
+    /// Events by their kind.
+    pub events: BTreeMap<String, u64>,
+    /// How programs ended.
+    pub ends: BTreeMap<String, u64>,
+}
+
+/// A program on which the engines disagree.
+#[derive(Debug)]
+pub struct Finding {
+    /// The program's seed.
+    pub seed: u64,
+    /// What differs.
+    pub what: String,
+}
+
+/// Both machines.
+pub struct Race {
+    machines: [Machine; 2],
+    /// A machine of this shape before its first step.
+    fresh: Vec<u8>,
+}
+
+impl Race {
+    /// Two machines that run in these ways.
+    pub fn new(engines: [Engine; 2]) -> Result<Self, MachineError> {
+        let [first, second] = engines.map(|engine| Machine::new(config(engine)));
+        let machines = [first?, second?];
+        let fresh = machines[0].save();
+        Ok(Self { machines, fresh })
+    }
+
+    /// Runs a program on both.
+    pub fn run(&mut self, program: &Program, tally: &mut Tally) -> Result<(), Finding> {
+        for machine in &mut self.machines {
+            machine.restore(&self.fresh).expect("a snapshot of an equal machine");
+            load(machine, program);
+        }
+        let found = |what: String| Finding { seed: program.seed, what };
+        let mut rng = Rng::new(!program.seed);
+        let most = rng.pick(&[3, 40, 700, 20_000]);
+        let end = loop {
+            let target = self.machines[0].steps() + 1 + u64::from(rng.below(most));
+            let until = Until::step(target.min(STEPS)).and_ns(NS);
+            let [first, second] = &mut self.machines;
+            let stops = [first.advance(until), second.advance(until)];
+            let events = [first.take_events(), second.take_events()];
+            if let Some(what) = difference(first, second, &stops) {
+                return Err(found(what));
+            }
+            let [events, others] = events;
+            if events != others {
+                let at = events.iter().zip(&others).position(|(a, b)| a != b);
+                let at = at.unwrap_or(events.len().min(others.len()));
+                return Err(found(format!("event: {:?} {:?}", events.get(at), others.get(at))));
+            }
+            for record in &events {
+                let name = format!("{:?}", record.event);
+                let name = name.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+                *tally.events.entry(name).or_default() += 1;
+            }
+            match &stops[0] {
+                StopReason::EventsFull => {}
+                StopReason::Until if first.steps() < STEPS && first.now_ns() < NS => {}
+                other => break format!("{other:?}"),
+            }
+        };
+        let [first, second] = &self.machines;
+        if first.state_hash() != second.state_hash() {
+            return Err(found(format!(
+                "state hash after {} steps: {}",
+                first.steps(),
+                memory(first, second)
+            )));
+        }
+        self.count(program, end, tally);
+        Ok(())
+    }
+
+    fn count(&self, program: &Program, end: String, tally: &mut Tally) {
+        let [machine, _] = &self.machines;
+        tally.programs += 1;
+        tally.steps += machine.steps();
+        for kind in &program.kinds {
+            *tally.kinds.entry(*kind).or_default() += 1;
+        }
+        for vector in 0..64 {
+            let mut count = [0; 4];
+            let at = PhysAddr(u64::from(place::COUNTS) + 4 * u64::from(vector));
+            machine.system().mem.read_phys(at, &mut count);
+            let count = u32::from_le_bytes(count);
+            if count != 0 && count < 1 << 20 {
+                *tally.vectors.entry(vector).or_default() += u64::from(count);
+            }
+        }
+        let end = end.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+        *tally.ends.entry(end).or_default() += 1;
+    }
+
+    /// Runs a program in lockstep, to find the step at which the engines part.
+    pub fn locate(program: &Program) -> Result<Option<Box<Divergence>>, MachineError> {
+        let mut machine = Machine::new(config(Engine::Lockstep))?;
+        load(&mut machine, program);
+        loop {
+            match machine.advance(Until::step(STEPS).and_ns(NS)) {
+                StopReason::Diverged(divergence) => return Ok(Some(divergence)),
+                StopReason::EventsFull => drop(machine.take_events()),
+                _ => return Ok(None),
+            }
+        }
+    }
+}
+
+fn config(engine: Engine) -> MachineConfig {
+    let mut rom = vec![0xF4; ROM];
+    // jmp 0000:1000
+    rom[0xFFF0..0xFFF5].copy_from_slice(&[0xEA, 0x00, 0x10, 0x00, 0x00]);
+    MachineConfig {
+        bios: Some(rom.into()),
+        memory_bytes: RAM,
+        engine,
+        wanted: Wanted::all() - Wanted::INSNS,
+        ..MachineConfig::default()
+    }
+}
+
+fn load(machine: &mut Machine, program: &Program) {
+    let frame = roms::get("fuzz-frame").expect("the frame is one of the guest programs");
+    let period = u32::from(program.period);
+    let words = |words: [u32; 4]| words.map(u32::to_le_bytes).concat();
+    let parameters = words([0, 0, period, place::PROGRAM]);
+    let pieces: [(u32, &[u8]); 4] = [
+        (0x1000, frame),
+        (place::RECOVER, &parameters),
+        (place::PAGES, &Program::pages()),
+        (place::PROGRAM, &program.code),
+    ];
+    for (at, bytes) in pieces {
+        machine.system_mut().mem.write_phys(PhysAddr(at.into()), bytes);
+    }
+    machine.changed();
+}
+
+/// What differs in what a program can see of the processor.
+fn difference(first: &Machine, second: &Machine, stops: &[StopReason; 2]) -> Option<String> {
+    let at = first.steps();
+    if stops[0] != stops[1] {
+        return Some(format!("stop after {at} steps: {:?} and {:?}", stops[0], stops[1]));
+    }
+    if (at, first.now_ns()) != (second.steps(), second.now_ns()) {
+        return Some(format!("steps: {at} and {}", second.steps()));
+    }
+    let states = [&first.cpu().state, &second.cpu().state];
+    (states[0] != states[1]).then(|| {
+        let [left, right] = states.map(|state| format!("{state:#x?}"));
+        let lines = left.lines().zip(right.lines()).filter(|(left, right)| left != right);
+        let lines: Vec<String> =
+            lines.take(6).map(|(l, r)| format!("{} / {}", l.trim(), r.trim())).collect();
+        format!("state after {at} steps: {}", lines.join("; "))
+    })
+}
+
+/// Where memory differs first.
+fn memory(first: &Machine, second: &Machine) -> String {
+    let bytes = |machine: &Machine| {
+        let mut bytes = vec![0; RAM as usize];
+        machine.system().mem.read_phys(PhysAddr(0), &mut bytes);
+        bytes
+    };
+    let (left, right) = (bytes(first), bytes(second));
+    let at = left.iter().zip(&right).position(|(left, right)| left != right);
+    at.map_or("not in memory".into(), |at| {
+        format!("memory at {at:#x}: {:02x} and {:02x}", left[at], right[at])
+    })
+}
