@@ -6,7 +6,7 @@
 //!   compared: six of the DAC, five where a dot has fifteen.
 //! - QEMU repeats the eighth dot of B0h-BFh too; the IBM manual, of C0h-DFh alone.
 
-use machine::{Machine, MachineConfig, Medium, StopReason, Until};
+use machine::{Engine, Machine, MachineConfig, Medium, StopReason, Until};
 use roms::screens::{NAMES, diskette};
 use screen::{Frame, render};
 use std::fs::File;
@@ -16,14 +16,29 @@ use std::path::Path;
 /// More than the BIOS and any picture takes.
 const STEPS: u64 = 100_000_000;
 
-/// What our machine shows.
-fn ours(number: u8) -> Frame {
+/// A machine with the diskette of picture `number`. Nothing has run yet.
+fn machine(number: u8, engine: Engine) -> Machine {
     let image = diskette(number).expect("roms/built holds screens.bin");
     let medium = Medium::floppy(image.into()).expect("a diskette");
-    let config = MachineConfig { floppies: [Some(medium), None], ..MachineConfig::default() };
-    let mut machine = Machine::new(config).expect("a machine");
-    let stop = machine.advance(Until::step(STEPS));
+    let floppies = [Some(medium), None];
+    let config = MachineConfig { floppies, engine, ..MachineConfig::default() };
+    Machine::new(config).expect("a machine")
+}
+
+/// Runs until the picture is drawn.
+fn finish(machine: &mut Machine) {
+    let mut stop = machine.advance(Until::step(STEPS));
+    while stop == StopReason::EventsFull {
+        drop(machine.take_events());
+        stop = machine.advance(Until::step(STEPS));
+    }
     assert!(matches!(stop, StopReason::Hang(_)), "it should halt when it has drawn: {stop:?}");
+}
+
+/// What our machine shows.
+fn ours(number: u8) -> Frame {
+    let mut machine = machine(number, Engine::Interp);
+    finish(&mut machine);
     assert_eq!(machine.board().take_console(), b"D");
     render(&machine.scanout())
 }
@@ -75,4 +90,69 @@ fn every_mode_shows_what_qemu_shows() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn number(name: &str) -> u8 {
+    NAMES.iter().position(|n| *n == name).expect("a picture's name") as u8
+}
+
+/// Saves at five moments of a run; each time a restored machine must end as the first did.
+fn goes_on_the_same(name: &str) {
+    let mut whole = machine(number(name), Engine::Interp);
+    finish(&mut whole);
+    let mut run = machine(number(name), Engine::Interp);
+    for part in 1..=5 {
+        run.advance(Until::step(whole.steps() * part / 6 + part));
+        let mut restored = machine(number(name), Engine::Interp);
+        restored.restore(&run.save()).expect("a snapshot of an equal machine");
+        assert_eq!(restored.state_hash(), run.state_hash(), "{name}, part {part}");
+        finish(&mut restored);
+        assert_eq!(restored.state_hash(), whole.state_hash(), "{name}, part {part}");
+        assert!(render(&restored.scanout()) == render(&whole.scanout()), "{name}, part {part}");
+    }
+}
+
+#[test]
+fn a_restored_machine_draws_text_to_the_same_end() {
+    goes_on_the_same("text-50");
+}
+
+#[test]
+fn a_restored_machine_draws_in_planes_to_the_same_end() {
+    goes_on_the_same("mode-12-write-modes");
+}
+
+#[test]
+fn a_restored_machine_draws_in_banks_to_the_same_end() {
+    goes_on_the_same("vbe-24");
+}
+
+/// A display that looks all the time changes nothing, and sees every change.
+#[test]
+fn looking_often_changes_nothing_and_misses_nothing() {
+    for name in ["text-80", "mode-13", "vbe-16"] {
+        let mut alone = machine(number(name), Engine::Interp);
+        finish(&mut alone);
+        let mut watched = machine(number(name), Engine::Interp);
+        let (mut generation, mut frame) = (None, None);
+        while watched.steps() < alone.steps() {
+            let until = watched.steps() + 300_000;
+            watched.advance(Until::step(until.min(alone.steps())));
+            let now = watched.screen_generation();
+            let fresh = render(&watched.scanout());
+            assert!(generation != Some(now) || frame.as_ref() == Some(&fresh), "{name}: missed");
+            (generation, frame) = (Some(now), Some(fresh));
+        }
+        assert_eq!(watched.state_hash(), alone.state_hash(), "{name}");
+    }
+}
+
+#[test]
+fn translator_and_interpreter_draw_the_same() {
+    for name in ["text-40", "mode-12-write-modes", "mode-x", "vbe-32"] {
+        let mut both = machine(number(name), Engine::Lockstep);
+        finish(&mut both);
+        let how = difference(name, &render(&both.scanout()), &kept(name));
+        assert_eq!(how, None, "{name}");
+    }
 }
