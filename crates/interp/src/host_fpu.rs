@@ -8,6 +8,7 @@
 //! waiting instruction, and what follows here is FNSAVE, which doesn't wait and clears it.
 
 use core::arch::{asm, global_asm};
+use std::sync::LazyLock;
 use x86::F80;
 use x86::fpu::{Fpu, Status};
 
@@ -180,6 +181,87 @@ pub fn run(op: Op, fpu: &mut Fpu, memory: &mut [u8; 16], flags: &mut u32) -> Sta
     *flags = (word & FLAGS) as u32;
     image.put(fpu);
     Status::from_bits_truncate(image.status as u16 & EXCEPTIONS_AND_SF)
+}
+
+/// True where the host's FCOMI and FUCOMI leave C1 as it was (AMD's do) instead of clearing it
+/// (SDM 2A FCOMI).
+pub fn comparison_keeps_c1() -> bool {
+    static KEEPS: LazyLock<bool> = LazyLock::new(|| {
+        const FCOMI: Op = Op(0x3F0);
+        let mut fpu = Fpu::init([F80::ZERO; 8]);
+        (fpu.full, fpu.status) = (0xFF, Status::C1.bits());
+        run(FCOMI, &mut fpu, &mut [0; 16], &mut 0);
+        fpu.status & Status::C1.bits() != 0
+    });
+    *KEEPS
+}
+
+/// All exceptions masked.
+const MASKED: u16 = Status::EXCEPTIONS.bits();
+
+/// Runs one instruction on ST(0) and ST(1) alone, all exceptions masked. It may leave two
+/// registers or one; what it leaves comes back in `values`. Returns the status word: exceptions
+/// and condition codes.
+#[inline]
+pub fn compute(op: Op, values: &mut [F80; 2], memory: &mut [u8; 16], control: u16) -> u16 {
+    let control = control | MASKED;
+    let (mut host, mut status) = (0u16, memory.as_mut_ptr() as u64);
+    // SAFETY: an `Op` touches the unit, flags and at most ten bytes at RAX, which `memory` has;
+    // its stub ends in RET. An `F80` begins with the ten bytes that FLD and FSTP use. The stack
+    // is empty before, since all of it is clobbered, and after, since two are loaded and popped;
+    // where the instruction pops, the last FSTP underflows, masked, and stores what nobody
+    // reads. Nothing is unmasked while anything could wait for it.
+    unsafe {
+        asm!(
+            "fnclex",
+            "fnstcw word ptr [{host}]",
+            "fldcw word ptr [{control}]",
+            "fld tbyte ptr [{values} + 16]",
+            "fld tbyte ptr [{values}]",
+            "call {stub}",
+            "fnstsw ax",
+            "fstp tbyte ptr [{values}]",
+            "fstp tbyte ptr [{values} + 16]",
+            "fldcw word ptr [{host}]",
+            stub = in(reg) STUBS.as_ptr().add(op.stub()),
+            values = in(reg) values.as_mut_ptr(),
+            control = in(reg) &raw const control,
+            host = in(reg) &raw mut host,
+            inout("rax") status,
+            out("st(0)") _, out("st(1)") _, out("st(2)") _, out("st(3)") _,
+            out("st(4)") _, out("st(5)") _, out("st(6)") _, out("st(7)") _,
+        );
+    }
+    status as u16
+}
+
+/// Runs one instruction that pushes onto an empty stack, all exceptions masked; returns what it
+/// pushed and the status word.
+#[inline]
+pub fn load(op: Op, memory: &mut [u8; 16], control: u16) -> (F80, u16) {
+    let control = control | MASKED;
+    let (mut host, mut status) = (0u16, memory.as_mut_ptr() as u64);
+    let mut value = F80::ZERO;
+    // SAFETY: as in `compute`; one register is pushed and popped.
+    unsafe {
+        asm!(
+            "fnclex",
+            "fnstcw word ptr [{host}]",
+            "fldcw word ptr [{control}]",
+            "call {stub}",
+            "fnstsw ax",
+            "fstp tbyte ptr [{value}]",
+            "fldcw word ptr [{host}]",
+            stub = in(reg) STUBS.as_ptr().add(op.stub()),
+            value = in(reg) &raw mut value,
+            control = in(reg) &raw const control,
+            host = in(reg) &raw mut host,
+            inout("rax") status,
+            out("st(0)") _, out("st(1)") _, out("st(2)") _, out("st(3)") _,
+            out("st(4)") _, out("st(5)") _, out("st(6)") _, out("st(7)") _,
+        );
+    }
+    (value, status as u16)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! Invariant: an instruction that faults on its memory operand leaves the FPU as it was.
 
 mod control;
+mod fast;
 mod image;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use bus::System;
 use decode::{Insn, is_x87};
 use x86::cause::OpcodeCheck;
 use x86::fpu::Status;
-use x86::{Arith, Cause, Cr0, Fault, Fpu, Vector};
+use x86::{Arith, Cause, Cr0, Fault, Vector};
 
 /// What an instruction that waits for the FPU is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,8 @@ pub enum Ready {
 
 /// The handler of an x87 instruction or WAIT.
 pub fn handler(insn: &Insn) -> Option<Handler> {
-    control::handler(insn).or_else(|| is_x87(insn.code).then_some(execute as Handler))
+    control::handler(insn)
+        .or_else(|| is_x87(insn.code).then(|| fast::handler(insn).unwrap_or(execute as Handler)))
 }
 
 /// #NM if CR0.EM or CR0.TS says so.
@@ -89,6 +91,15 @@ enum Memory {
     Store(u8),
 }
 
+impl Memory {
+    fn bytes(self) -> usize {
+        match self {
+            Memory::None => 0,
+            Memory::Load(size) | Memory::Store(size) => usize::from(size),
+        }
+    }
+}
+
 /// The memory operand of an instruction that isn't a control instruction (SDM 2D appendix A.5).
 fn memory(opcode: u16) -> Memory {
     let (escape, modrm) = (opcode >> 8 & 7, opcode & 0xFF);
@@ -115,28 +126,52 @@ fn alignment(size: u8) -> u32 {
 /// Exceptions that keep an instruction from storing if they aren't masked.
 const PREVENT: Status = Status::EXCEPTIONS.difference(Status::PE);
 
+/// What comes before any instruction but the control instructions. False where the processor is
+/// frozen: nothing more is to be done.
+#[inline]
+fn begin(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<bool, Fault> {
+    available(cpu)?;
+    Ok(ready(cpu, sys, insn)? == Ready::Go)
+}
+
+/// Reads the memory operand, if the instruction reads one.
+#[inline]
+fn load_operand(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<[u8; 16], Fault> {
+    let mut bytes = [0; 16];
+    if let Memory::Load(size) = memory(insn.imm2) {
+        let part = &mut bytes[..usize::from(size)];
+        let offset = cpu.ea(insn);
+        cpu.read_bytes(sys, insn.seg, offset, part, alignment(size))?;
+    }
+    Ok(bytes)
+}
+
 /// Any instruction but the control instructions.
 fn execute(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
-    available(cpu)?;
+    if Op::new(insn.imm2).is_none() {
+        available(cpu)?;
+        return Err(cpu.undefined(insn, OpcodeCheck::NotOnThisCpu));
+    }
+    if !begin(cpu, sys, insn)? {
+        return Ok(());
+    }
+    let bytes = load_operand(cpu, sys, insn)?;
+    whole(cpu, sys, insn, bytes)
+}
+
+/// Runs an instruction with all of the unit's state; `bytes` is the operand that was read.
+#[cold]
+fn whole(cpu: &mut Cpu, sys: &mut System, insn: &Insn, mut bytes: [u8; 16]) -> Result<(), Fault> {
     let Some(op) = Op::new(insn.imm2) else {
         return Err(cpu.undefined(insn, OpcodeCheck::NotOnThisCpu));
     };
-    if ready(cpu, sys, insn)? == Ready::Frozen {
-        return Ok(());
-    }
-    let shape = memory(insn.imm2);
-    let offset = cpu.ea(insn);
-    let mut bytes = [0; 16];
-    if let Memory::Load(size) = shape {
-        let part = &mut bytes[..usize::from(size)];
-        cpu.read_bytes(sys, insn.seg, offset, part, alignment(size))?;
-    }
     let mut fpu = cpu.state.fpu.clone();
     let before = cpu.state.arith.flags();
     let mut flags = before;
     let raised = host_fpu::run(op, &mut fpu, &mut bytes, &mut flags);
-    if let Memory::Store(size) = shape {
+    if let Memory::Store(size) = memory(insn.imm2) {
         let (part, align) = (&bytes[..usize::from(size)], alignment(size));
+        let offset = cpu.ea(insn);
         if (raised & PREVENT).bits() & !fpu.control == 0 {
             cpu.write_bytes(sys, insn.seg, offset, part, align)?;
         } else {
@@ -144,8 +179,8 @@ fn execute(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
             cpu.probe_bytes(sys, insn.seg, offset, u32::from(size), align)?;
         }
     }
-    note_pointers(cpu, &mut fpu, insn);
     cpu.state.fpu = fpu;
+    note_pointers(cpu, insn);
     if flags != before {
         cpu.state.arith = Arith::from_flags(flags);
     }
@@ -156,12 +191,13 @@ fn execute(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
 }
 
 /// Remembers the instruction and its operand for a handler of exceptions (SDM 1 8.1.8, 8.1.9).
-fn note_pointers(cpu: &Cpu, fpu: &mut Fpu, insn: &Insn) {
-    fpu.opcode = insn.imm2;
-    fpu.ip = cpu.start_ip(insn);
-    fpu.cs = cpu.state.seg[1].selector.0;
+#[inline]
+fn note_pointers(cpu: &mut Cpu, insn: &Insn) {
+    let (ip, cs) = (cpu.start_ip(insn), cpu.state.seg[1].selector.0);
+    let fpu = &mut cpu.state.fpu;
+    (fpu.opcode, fpu.ip, fpu.cs) = (insn.imm2, ip, cs);
     if insn.is_mem() {
-        fpu.dp = cpu.ea(insn);
-        fpu.ds = cpu.state.segment(insn.seg).selector.0;
+        cpu.state.fpu.dp = cpu.ea(insn);
+        cpu.state.fpu.ds = cpu.state.segment(insn.seg).selector.0;
     }
 }
