@@ -18,12 +18,23 @@ pub struct Site {
     pub left: u32,
     /// AF in RFLAGS is to be taken for clear.
     pub af_clear: bool,
-    /// It may change what the block was made for.
-    pub system: bool,
+    /// What it may have changed.
+    pub after: After,
     /// Where its bytes lie in guest memory's arena.
     pub place: u64,
     /// How often the window refused it for good.
     pub refusals: u32,
+}
+
+/// What the block may still rely on behind an instruction that the interpreter carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// All: goes on at the next instruction.
+    Plain,
+    /// Segments or modes may have changed.
+    Mode,
+    /// Nothing: control went elsewhere, even if to the next instruction.
+    Leaves,
 }
 
 /// What a block is looked up by.

@@ -2,9 +2,8 @@
 //! and flags.
 
 use crate::abi::{Context, Exit, Mode};
-use crate::block::Site;
+use crate::block::{After, Site};
 use bus::System;
-use decode::Insn;
 use interp::Cpu;
 use x86::{Arith, SegReg};
 
@@ -93,18 +92,17 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     }
     let is_stale =
         cpu.mmu.view().version() != context.version || sys.mem.states().seen() != context.seen;
-    if cpu.state.rip != u64::from(next) || is_stale {
+    if site.after == After::Leaves || cpu.state.rip != u64::from(next) || is_stale {
         return leave(context, cpu, Exit::DISPATCH);
     }
-    if site.system {
+    if site.after == After::Mode {
         let (mode, tlb) = (context.mode, context.tlb);
         context.refresh(cpu, Mode(mode).has(Mode::WINDOW));
         if (context.mode, context.tlb) != (mode, tlb) {
             return leave(context, cpu, Exit::DISPATCH);
         }
     }
-    let behind = if site.insn.has(Insn::ENDS_BLOCK) { 0 } else { i64::from(site.left) - 1 };
-    context.budget = context.end.wrapping_sub(cpu.steps) as i64 - behind;
+    context.budget = context.end.wrapping_sub(cpu.steps) as i64 - (i64::from(site.left) - 1);
     Exit::CONTINUE
 }
 

@@ -10,7 +10,7 @@ mod plain;
 mod stack;
 
 use crate::abi::{Exit, Mode, at};
-use crate::block::Site;
+use crate::block::{After, Site};
 use crate::forms::{Form, Guest, form};
 use crate::stubs::Ops;
 use decode::Insn;
@@ -36,6 +36,8 @@ pub struct Source<'a> {
     pub place: u64,
     /// Instructions, by their offsets in the arena, that must not use a window.
     pub soft: &'a std::collections::HashSet<u64>,
+    /// The most instructions that the block may hold.
+    pub most: usize,
 }
 
 /// An edge, before its block has a place.
@@ -88,9 +90,6 @@ pub enum Kind {
     /// A call of the interpreter's function.
     Callout,
 }
-
-/// The most instructions a block holds.
-const MAX_INSNS: usize = 32;
 
 /// A guest instruction, decoded and classified.
 pub(crate) struct Item {
@@ -172,7 +171,7 @@ pub fn translate(
 fn discover(source: &Source) -> Vec<Item> {
     let mut items = Vec::new();
     let mut at = 0;
-    while items.len() < MAX_INSNS {
+    while items.len() < source.most {
         let Ok(insn) = decode::decode(&source.bytes[at..], source.mode.has(Mode::CODE32)) else {
             break;
         };
@@ -193,6 +192,27 @@ fn discover(source: &Source) -> Vec<Item> {
         }
     }
     items
+}
+
+impl After {
+    fn of(item: &Item) -> Self {
+        let g = &item.guest;
+        let loads_segment = match (g.map0f, g.op) {
+            (false, 0x07 | 0x17 | 0x1F | 0x8E | 0xC4 | 0xC5) => true,
+            (true, 0xA1 | 0xA9 | 0xB2 | 0xB4 | 0xB5) => true,
+            // Control registers and the machine status word.
+            (true, 0x00..=0x0F | 0x20..=0x26 | 0x30..=0x37) => true,
+            _ => false,
+        };
+        let is_string = !g.map0f && matches!(g.op, 0x6C..0x70 | 0xA4..0xA8 | 0xAA..0xB0);
+        if item.insn.has(Insn::ENDS_BLOCK) && !is_string {
+            Self::Leaves
+        } else if loads_segment {
+            Self::Mode
+        } else {
+            Self::Plain
+        }
+    }
 }
 
 impl Emitter<'_> {
@@ -248,7 +268,8 @@ impl Emitter<'_> {
 
     /// Leaves the instruction to the interpreter, in line.
     fn callout(&mut self, item: &Item, left: u32) -> Kind {
-        let site = self.site(item, left, true);
+        let after = After::of(item);
+        let site = self.site(item, left, after);
         self.call(site);
         self.af_clear = false;
         if item.insn.has(Insn::ENDS_BLOCK) {
@@ -271,11 +292,11 @@ impl Emitter<'_> {
         );
     }
 
-    fn site(&mut self, item: &Item, left: u32, system: bool) -> u32 {
+    fn site(&mut self, item: &Item, left: u32, after: After) -> u32 {
         let run = interp::ops::lookup(&item.insn, self.source.features);
         let (insn, eip, af_clear) = (item.insn, item.eip, self.af_clear);
         let (place, refusals) = (self.place(item), 0);
-        self.sites.push(Site { insn, run, eip, left, af_clear, system, place, refusals });
+        self.sites.push(Site { insn, run, eip, left, af_clear, after, place, refusals });
         self.sites.len() as u32 - 1
     }
 
@@ -283,7 +304,7 @@ impl Emitter<'_> {
     /// block goes on at `back`.
     fn cold(&mut self, item: &Item, left: u32, back: Option<DynamicLabel>) -> DynamicLabel {
         let label = self.ops.new_dynamic_label();
-        let site = self.site(item, left, false);
+        let site = self.site(item, left, if back.is_some() { After::Plain } else { After::Leaves });
         let next = item.next();
         self.cold.push(Cold { label, back, flags_in_r11: false, swapped: None, site, next });
         label

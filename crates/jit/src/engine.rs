@@ -21,6 +21,33 @@ const BLOCK_ROOM: usize = 64 << 10;
 /// Steps of one entry at most: r14 is signed.
 const MOST: u64 = 1 << 40;
 
+/// When windows are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WindowUse {
+    /// Once the guest's translations rest.
+    #[default]
+    AtRest,
+    /// From the first instruction on.
+    AtOnce,
+    /// Never: all accesses go through the software TLB.
+    Never,
+}
+
+/// How to translate. The default is what serves a guest best; the others show and test a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// The most instructions a block holds.
+    pub block_insns: usize,
+    /// When windows are used.
+    pub windows: WindowUse,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { block_insns: 32, windows: WindowUse::AtRest }
+    }
+}
+
 /// The translator of one processor. Holds host caches only.
 pub struct Jit {
     pub(crate) cache: Cache,
@@ -33,6 +60,7 @@ pub struct Jit {
     windows: Box<Windows>,
     /// Instructions, by their offsets in the arena, that must not use a window.
     soft: HashSet<u64>,
+    tuning: Tuning,
 }
 
 impl std::fmt::Debug for Jit {
@@ -63,6 +91,11 @@ fn is_x86_feature(name: &str) -> bool {
 impl Jit {
     /// A translator with empty caches; an error names what this host lacks.
     pub fn new() -> Result<Self, JitError> {
+        Self::tuned(Tuning::default())
+    }
+
+    /// A translator that works in a given way.
+    pub fn tuned(tuning: Tuning) -> Result<Self, JitError> {
         check_host()?;
         let mut arena = Arena::new()?;
         let stubs = Stubs::new(&mut arena)?;
@@ -83,8 +116,9 @@ impl Jit {
             _registration: registration,
             context,
             jumps,
-            windows: Box::default(),
+            windows: Box::new(Windows::new(tuning.windows)),
             soft: HashSet::new(),
+            tuning,
         })
     }
 
@@ -263,9 +297,9 @@ impl Jit {
         let bytes = &mut bytes[..0x1000 - page_offset as usize];
         sys.mem.arena().read(key.place, bytes);
         let (limit, mode, features) = (key.limit, key.mode, cpu.state.model.features);
-        let (place, soft) = (key.place, &self.soft);
+        let (place, soft, most) = (key.place, &self.soft, self.tuning.block_insns);
         let source =
-            Source { bytes, eip: key.eip, page_offset, limit, mode, features, place, soft };
+            Source { bytes, eip: key.eip, page_offset, limit, mode, features, place, soft, most };
         let first_edge = self.cache.next_edge();
         let draft = emit::translate(&source, self.arena.next(), &mut self.cache.sites, first_edge)?;
         sys.mem.mark_code(key.place, u64::from(draft.len));

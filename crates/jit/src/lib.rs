@@ -21,4 +21,4 @@ pub mod stubs;
 pub mod window;
 
 pub use arena::JitError;
-pub use engine::Jit;
+pub use engine::{Jit, Tuning, WindowUse};

@@ -11,6 +11,7 @@
 //! that didn't pay.
 
 use crate::arena::{JitError, Mapping, refused};
+use crate::engine::WindowUse;
 use bus::System;
 use interp::Cpu;
 use mmu::WriteRight;
@@ -107,29 +108,18 @@ pub struct Windows {
     off: bool,
 }
 
-impl Default for Windows {
-    fn default() -> Self {
+impl Windows {
+    /// Closed windows.
+    #[must_use]
+    pub fn new(when: WindowUse) -> Self {
         Self {
             by_privilege: [None, None],
             version: 0,
             seen: 0,
             since: 0,
-            rest: REST_LEAST,
-            off: false,
+            rest: if when == WindowUse::AtOnce { 0 } else { REST_LEAST },
+            off: when == WindowUse::Never,
         }
-    }
-}
-
-impl Windows {
-    /// Never opens them again.
-    pub fn turn_off(&mut self) {
-        self.off = true;
-        self.clear();
-    }
-
-    /// Opens at once, for tests.
-    pub fn open_at_once(&mut self) {
-        self.rest = 0;
     }
 
     /// Drops all pages.

@@ -24,6 +24,7 @@ use crate::layout::{
 use crate::native::{MAX_STEPS, initial_bytes, memory_change};
 use bus::{Bus, System};
 use interp::{Cpu, Dispatch, Interp};
+use jit::{Jit, Tuning, WindowUse};
 use mem::Memory;
 use x86::event::Wanted;
 use x86::segment::{Descriptor, SegReg, Segment, Selector, TableReg};
@@ -52,18 +53,49 @@ const WRITE: u64 = 2;
 const USER: u64 = 4;
 const NO_EXECUTE: u64 = 1 << 63;
 
-/// How the interpreter runs.
+/// How instructions are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// One instruction at a time.
     Steps,
     /// Predecoded blocks.
     Blocks,
+    /// Translated one by one, through the software TLB.
+    Translated,
+    /// Translated one by one, through the host window.
+    Windowed,
 }
 
-/// The interpreter with its world.
+enum Runner {
+    Interp(Interp),
+    Jit(Box<Jit>),
+}
+
+impl Runner {
+    fn new(way: Way) -> Self {
+        let jit = |windows| {
+            let tuned = Jit::tuned(Tuning { block_insns: 1, windows });
+            Runner::Jit(Box::new(tuned.expect("this host can have the translator")))
+        };
+        match way {
+            Way::Steps => Runner::Interp(Interp::new(Dispatch::Single)),
+            Way::Blocks => Runner::Interp(Interp::new(Dispatch::Blocks)),
+            Way::Translated => jit(WindowUse::Never),
+            Way::Windowed => jit(WindowUse::AtOnce),
+        }
+    }
+
+    fn step(&mut self, cpu: &mut Cpu, system: &mut System) {
+        match self {
+            Runner::Interp(engine) => engine.run(cpu, system, 1),
+            Runner::Jit(engine) => engine.run(cpu, system, 1),
+        };
+    }
+}
+
+/// An engine with its world.
 pub struct Emulated {
-    interp: Interp,
+    runner: Runner,
     cpu: Cpu,
     system: System,
     fresh: State,
@@ -86,11 +118,8 @@ impl Emulated {
         cpu.state = fresh.clone();
         cpu.events.wanted = Wanted::empty();
         cpu.mmu.flush_all();
-        let interp = Interp::new(match way {
-            Way::Steps => Dispatch::Single,
-            Way::Blocks => Dispatch::Blocks,
-        });
-        Emulated { interp, cpu, system: System::new(memory, Bus::default()), fresh, background }
+        let runner = Runner::new(way);
+        Emulated { runner, cpu, system: System::new(memory, Bus::default()), fresh, background }
     }
 
     fn write(&mut self, address: u32, value: u8) {
@@ -197,7 +226,7 @@ impl Engine for Emulated {
         for _ in 0..MAX_STEPS {
             // On silicon a trap comes between two iterations.
             self.cpu.state.repeat_flags = None;
-            self.interp.run(&mut self.cpu, &mut self.system, 1);
+            self.runner.step(&mut self.cpu, &mut self.system);
             let again = self.cpu.state.eip() == case.eip && self.cpu.state.cpl == 3;
             if case.stop != Stop::Through || !again {
                 break;

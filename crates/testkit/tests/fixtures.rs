@@ -63,6 +63,16 @@ fn blocks_agree_with_silicon() {
 }
 
 #[test]
+fn translated_code_agrees_with_silicon() {
+    agree_on_all(Set::Integer, Way::Translated, 3);
+}
+
+#[test]
+fn translated_code_in_a_window_agrees_with_silicon() {
+    agree_on_all(Set::Integer, Way::Windowed, 3);
+}
+
+#[test]
 fn x87_one_instruction_at_a_time_agrees_with_silicon() {
     agree_on_all(Set::X87, Way::Steps, x87_reasons());
 }

@@ -104,7 +104,7 @@ impl Emitter<'_> {
             host(item.guest.modrm & 7)
         };
         let rm = self.stack_access(item, left, -i32::from(size), true, Some(back));
-        if source == 9 {
+        if source == 9 && !rm.window {
             dynasm!(self.ops; .arch x64; mov r9d, [r15 + at::KEPT]);
         }
         let store = Host { op16: size == 2, ..Host::new(0x89, source, Rm::Mem(rm)) };
