@@ -128,6 +128,38 @@ fn start_address_scrolls_and_the_cursor_follows() {
 }
 
 #[test]
+fn rows_below_the_line_compare_begin_at_address_0() {
+    let mut r = Rig::new();
+    r.text(0, "status");
+    r.text(800, "scrolled");
+    r.set(reg::CRTC_INDEX, 0x0C, 800_u16.to_be_bytes()[0]);
+    r.set(reg::CRTC_INDEX, 0x0D, 800_u16.to_be_bytes()[1]);
+    r.set(reg::CRTC_INDEX, 0x09, 0x0F);
+    r.set(reg::CRTC_INDEX, 0x18, 0x7F);
+    r.set(reg::CRTC_INDEX, 0x07, 0x1F);
+    let screen = r.screen();
+    assert_eq!((screen.line(0), screen.line(24)), ("scrolled".into(), "status".into()));
+    // Without bit 8 it is line 127.
+    r.set(reg::CRTC_INDEX, 0x07, 0x0F);
+    let screen = r.screen();
+    assert_eq!((screen.line(7), screen.line(8)), (String::new(), "status".into()));
+}
+
+#[test]
+fn text_beyond_the_window_shows_too() {
+    let mut r = Rig::new();
+    r.planar();
+    r.set(reg::SEQ_INDEX, 2, 0x01);
+    r.poke(0xA0000 + 0x5000, b'f');
+    r.set(reg::SEQ_INDEX, 4, 0x02);
+    r.set(reg::SEQ_INDEX, 2, 0x03);
+    r.set(reg::GC_INDEX, 5, 0x10);
+    r.set(reg::GC_INDEX, 6, 0x0E);
+    r.set(reg::CRTC_INDEX, 0x0C, 0x50);
+    assert_eq!(r.screen().line(0), "f");
+}
+
+#[test]
 fn a_cursor_that_ends_before_it_starts_is_off() {
     let mut r = Rig::new();
     r.set(reg::CRTC_INDEX, 0x0A, 0x0E);

@@ -83,6 +83,8 @@ struct Layout {
     /// Addresses from row to row.
     stride: usize,
     start: usize,
+    /// The first row below the line compare, which begins again at address 0.
+    split: usize,
 }
 
 impl Layout {
@@ -96,6 +98,15 @@ impl Layout {
             height,
             stride: usize::from(r.crtc(CRTC_OFFSET)) * 2,
             start: r.crtc_word(CRTC_START).into(),
+            split: (usize::from(r.line_compare()) + 1).div_ceil(height),
+        }
+    }
+
+    /// The address of a row's first cell.
+    fn row(&self, row: usize) -> usize {
+        match row.checked_sub(self.split) {
+            Some(below) => below * self.stride,
+            None => self.start + row * self.stride,
         }
     }
 
@@ -118,14 +129,12 @@ impl Vga {
     pub fn screen(&self, memory: &Memory) -> TextScreen {
         let r = &self.regs;
         let layout = Layout::of(r);
-        let pairs = self.pairs(memory);
-        let mut cells = Vec::with_capacity(layout.columns * layout.rows);
-        for row in 0..layout.rows {
-            for column in 0..layout.columns {
-                let at = (layout.start + row * layout.stride + column) * 2 % pairs.len();
-                cells.push(Cell { code: pairs[at], attribute: pairs[at + 1] });
-            }
-        }
+        let is_graphics = r.gc(GC_MISC) & GC_GRAPHICS != 0 || r.vbe().is_enabled();
+        let cells = if is_graphics {
+            vec![Cell::default(); layout.columns * layout.rows]
+        } else {
+            self.cells(&layout, memory)
+        };
         TextScreen {
             columns: layout.columns,
             rows: layout.rows,
@@ -134,22 +143,36 @@ impl Vga {
             cell_height: layout.height as u8,
             blinks: r.atc(ATC_MODE) & ATC_BLINK != 0,
             colors: self.text_colors(),
-            is_graphics: r.gc(GC_MISC) & GC_GRAPHICS != 0 || r.vbe().is_enabled(),
+            is_graphics,
         }
     }
 
-    /// Planes 0 and 1, byte by byte in turn: codes and attributes.
-    fn pairs(&self, memory: &Memory) -> Vec<u8> {
-        let Some(place) = self.place else {
-            return vec![0; TEXT_BYTES as usize];
+    fn cells(&self, layout: &Layout, memory: &Memory) -> Vec<Cell> {
+        let end = (0..layout.rows).map(|row| layout.row(row) + layout.columns).max().unwrap_or(0);
+        let pairs = self.pairs(memory, end);
+        let row = |row| (layout.row(row)..).take(layout.columns);
+        let cell = |address: usize| {
+            let at = address * 2 % pairs.len();
+            Cell { code: pairs[at], attribute: pairs[at + 1] }
         };
-        let mut planes = vec![0; PLANES_BYTES as usize];
-        memory.arena().read(place.vram, &mut planes);
-        let mut pairs: Vec<u8> = planes.chunks_exact(4).flat_map(|p| [p[0], p[1]]).collect();
-        if matches!(self.mapping, Mapping::Text(_)) {
-            memory.arena().read(place.text(), &mut pairs[..TEXT_BYTES as usize]);
+        (0..layout.rows).flat_map(row).map(cell).collect()
+    }
+
+    /// Planes 0 and 1, byte by byte in turn: codes and attributes, up to address `end` at least.
+    fn pairs(&self, memory: &Memory, end: usize) -> Vec<u8> {
+        let mut text = vec![0; TEXT_BYTES as usize];
+        let is_text = matches!(self.mapping, Mapping::Text(_));
+        match self.place {
+            None => text,
+            Some(place) if is_text && end * 2 <= text.len() => {
+                memory.arena().read(place.text(), &mut text);
+                text
+            }
+            Some(_) => {
+                let planes = self.planes(memory);
+                planes.chunks_exact(4).flat_map(|p| [p[0], p[1]]).collect()
+            }
         }
-        pairs
     }
 
     /// The four planes, interleaved, wherever they are now.
