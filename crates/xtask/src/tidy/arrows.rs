@@ -38,6 +38,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("dynasmrt", &["jit"]),
     ("clap", &["cli", "xtask"]),
     ("crossterm", &["cli"]),
+    ("fatfs", &["cli"]),
 ];
 
 /// A dependency as a manifest names it.
