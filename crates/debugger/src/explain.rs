@@ -46,6 +46,7 @@ pub use finding::{Evidence, Finding};
 use crate::scene::{Ending, Link, Scene};
 use serde::{Deserialize, Serialize};
 use x86::Cause;
+use x86::cause::OpcodeCheck;
 
 /// Why a run ended as it did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,6 +228,9 @@ const fn cure(why: &Cause) -> &'static str {
         }
         Cause::Access { .. } => "Load the segment register with a selector fit for this access.",
         Cause::Page { .. } => "Map the page with the rights needed, or fix the pointer.",
+        Cause::Opcode { why: OpcodeCheck::NotEnabled, .. } => {
+            "Clear CR0.EM and set CR4.OSFXSR and CR4.OSXMMEXCPT before using SSE."
+        }
         Cause::Opcode { .. } => {
             "Look how execution came here: a wild jump or return is likelier \
                                  than a wrong instruction."
@@ -237,6 +241,10 @@ const fn cure(why: &Cause) -> &'static str {
         Cause::Value { .. } => "Write only bits that this processor has, in a legal combination.",
         Cause::Io { .. } => "Let the kernel do the I/O, or allow the port in the TSS's bitmap.",
         Cause::Fpu { .. } => "Clear CR0.EM and CR0.TS before using the FPU.",
+        Cause::Aligned16 { .. } => {
+            "Align the operand to 16 bytes, or use MOVUPS or MOVDQU; is the stack aligned?"
+        }
+        Cause::Simd { .. } => "Mask the exception with LDMXCSR, or handle it and clear its flag.",
         Cause::Math { .. } => {
             "Mask the exception with FLDCW, or handle it: read FNSTSW, then FNCLEX."
         }

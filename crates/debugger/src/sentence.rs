@@ -82,11 +82,18 @@ fn rarer(why: &Cause) -> Option<String> {
              {control:04X})",
             math(status & !control)
         ),
+        Cause::Aligned16 { addr } => {
+            format!("an operand at {addr:08X}, which must be a multiple of 16")
+        }
+        Cause::Simd { mxcsr } => format!(
+            "an SSE instruction raised {} unmasked (MXCSR {mxcsr:04X})",
+            math((mxcsr & !(mxcsr >> 7) & 0x3F) as u16)
+        ),
         _ => return None,
     })
 }
 
-/// The x87 exceptions of a set.
+/// The x87 or SSE exceptions of a set.
 fn math(raised: u16) -> String {
     const NAMES: [&str; 6] = [
         "invalid operation",
@@ -239,6 +246,9 @@ const fn opcode_check(why: OpcodeCheck) -> &'static str {
         OpcodeCheck::NeedsProtectedMode => "not in real or virtual-8086 mode",
         OpcodeCheck::NotOnThisCpu => "this processor doesn't have it (see CPUID)",
         OpcodeCheck::NoSuchRegister => "no such register",
+        OpcodeCheck::NotEnabled => {
+            "CR0.EM is set, or CR4.OSFXSR (for #XM: OSXMMEXCPT) is clear, so SSE isn't enabled"
+        }
         OpcodeCheck::Deliberate => "an UD instruction, put there on purpose",
     }
 }

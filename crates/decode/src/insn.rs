@@ -1,5 +1,6 @@
 //! The predecoded instruction (SDM 2 chapter 2: prefixes, ModRM, SIB).
 
+use crate::vector::vector_opcode;
 use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, FlowControl, Instruction};
 use iced_x86::{OpCodeOperandKind as Kind, OpCodeTableKind, OpKind, Register};
 use x86::SegReg;
@@ -33,7 +34,8 @@ pub struct Insn {
     /// The register in ModRM.rm, where that isn't memory.
     pub rm: u8,
     /// The second immediate: a far pointer's selector, ENTER's level. Of an x87 instruction its
-    /// opcode in 11 bits: the low three of the escape, then ModRM.
+    /// opcode in 11 bits: the low three of the escape, then ModRM. Of one that begins with 0F
+    /// what [`vector_opcode`] says.
     pub imm2: u16,
     /// Displacement of the memory operand.
     pub disp: u32,
@@ -126,8 +128,12 @@ pub fn decode(bytes: &[u8], bits32: bool) -> Result<Insn, Undecodable> {
     for n in 0..i.op_count() {
         operand(&mut insn, &i, n);
     }
-    if let [escape @ 0xD8..=0xDF, modrm, ..] = opcode(bytes) {
-        insn.imm2 = u16::from(escape & 7) << 8 | u16::from(*modrm);
+    match opcode(bytes) {
+        [escape @ 0xD8..=0xDF, modrm, ..] => {
+            insn.imm2 = u16::from(escape & 7) << 8 | u16::from(*modrm);
+        }
+        [0x0F, ..] => insn.imm2 = vector_opcode(insn.code).unwrap_or(0),
+        _ => {}
     }
     Ok(insn)
 }
@@ -166,8 +172,12 @@ fn too_long(bytes: &[u8], bitness: u32) -> bool {
         return false;
     }
     let prefixes = &bytes[..bytes.len() - opcode(bytes).len()];
+    // F2 and F3 choose among the instructions behind 0F.
+    let escaped = opcode(bytes).first() == Some(&0x0F);
     let spare = |at: usize| {
-        !matches!(prefixes[at], 0x66 | 0x67) || prefixes[at + 1..].contains(&prefixes[at])
+        let counts =
+            matches!(prefixes[at], 0x66 | 0x67) || (escaped && matches!(prefixes[at], 0xF2 | 0xF3));
+        !counts || prefixes[at + 1..].contains(&prefixes[at])
     };
     let Some(at) = (0..prefixes.len()).find(|at| spare(*at)) else {
         return false;
@@ -292,13 +302,19 @@ fn register(insn: &mut Insn, i: &Instruction, n: u32) {
         | Kind::ss
         | Kind::ds
         | Kind::fs
-        | Kind::gs => insn.reg = number,
+        | Kind::gs
+        | Kind::xmm_reg
+        | Kind::mm_reg => insn.reg = number,
         Kind::r8_or_mem
         | Kind::r16_or_mem
         | Kind::r32_or_mem
         | Kind::r16_rm
         | Kind::r32_rm
-        | Kind::r32_or_mem_mpx => insn.rm = number,
+        | Kind::r32_or_mem_mpx
+        | Kind::xmm_or_mem
+        | Kind::xmm_rm
+        | Kind::mm_or_mem
+        | Kind::mm_rm => insn.rm = number,
         // AL, eAX, CL and DX are part of the form.
         _ => {}
     }

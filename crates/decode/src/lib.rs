@@ -9,9 +9,11 @@ mod insn;
 mod needs;
 mod opcode;
 mod text;
+mod vector;
 
 pub use iced_x86::Code;
 pub use insn::{Insn, MAX_LEN, NONE, Undecodable, decode, is_escape, is_x87};
 pub use needs::needs;
 pub use opcode::Opcode;
 pub use text::disassemble;
+pub use vector::{Operands, Place, vector_opcode, vector_operands};

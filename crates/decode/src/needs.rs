@@ -44,6 +44,7 @@ fn hint(code: Code) -> Option<Features> {
     match code {
         Code::Endbr32
         | Code::Endbr64
+        | Code::Rdsspd_r32
         | Code::Nop_rm16
         | Code::Nop_rm32
         | Code::Cldemote_m8

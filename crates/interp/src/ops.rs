@@ -17,6 +17,7 @@ pub mod misc;
 pub mod mov;
 pub mod segment;
 pub mod shift;
+pub mod simd;
 pub mod stack;
 pub mod string;
 pub mod sysenter;
@@ -43,7 +44,7 @@ pub fn lookup(insn: &Insn, features: Features) -> Handler {
 
 /// What carries out an instruction wherever it exists; `None` where none of our models has it.
 fn claimed(insn: &Insn) -> Option<Handler> {
-    const FAMILIES: [fn(&Insn) -> Option<Handler>; 20] = [
+    const FAMILIES: [fn(&Insn) -> Option<Handler>; 21] = [
         mov::handler,
         arith::handler,
         logic::handler,
@@ -63,6 +64,7 @@ fn claimed(insn: &Insn) -> Option<Handler> {
         io::handler,
         sysenter::handler,
         fpu::handler,
+        simd::handler,
         misc::handler,
     ];
     FAMILIES.iter().find_map(|f| f(insn))

@@ -264,6 +264,16 @@ pub enum Cause {
         /// The x87 control word.
         control: u16,
     },
+    /// An operand that must lie at a multiple of 16, and doesn't.
+    Aligned16 {
+        /// The address.
+        addr: LinAddr,
+    },
+    /// An SSE exception that isn't masked (SDM 1 11.5.2).
+    Simd {
+        /// MXCSR, its flags set.
+        mxcsr: u32,
+    },
 }
 
 /// Why paging refused.
@@ -298,6 +308,8 @@ pub enum OpcodeCheck {
     NeedsProtectedMode,
     /// CPUID doesn't announce it.
     NotOnThisCpu,
+    /// CR0.EM is set, or CR4.OSFXSR or OSXMMEXCPT clear.
+    NotEnabled,
     /// A register that doesn't exist.
     NoSuchRegister,
     /// UD0, UD1 or UD2.
@@ -314,6 +326,7 @@ pub enum RegisterName {
     Dr6,
     Dr7,
     Pdpte,
+    Mxcsr,
     Msr(u32),
 }
 

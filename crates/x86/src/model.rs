@@ -96,14 +96,6 @@ impl Features {
         .union(Features::SSE42)
         .union(Features::POPCNT);
 
-    /// What the parts have and the interpreter doesn't carry out yet.
-    const NOT_YET: Features = Features::MMX
-        .union(Features::FXSR)
-        .union(Features::SSE)
-        .union(Features::SSE2)
-        .union(Features::CLFSH)
-        .union(Features::OF_THE_HOST);
-
     const I386: Features = Features::FPU;
     const PENTIUM: Features = Features::I386
         .union(Features::I486)
@@ -302,7 +294,7 @@ impl Model {
             Name::Cloister => Features::CLOISTER,
             Name::Max => Features::CLOISTER.union(host.intersection(Features::OF_THE_HOST)),
         };
-        Self { name, features: features.difference(Features::NOT_YET) }
+        Self { name, features }
     }
 
     /// True where it has all of these.
@@ -400,15 +392,26 @@ mod tests {
     fn cr4_grows_with_the_model() {
         assert_eq!(model(Name::I486).cr4(), Cr4::empty());
         assert_eq!(model(Name::Pentium).cr4().bits(), 0x5F);
-        assert_eq!(model(Name::P2).cr4().bits(), 0x1FF);
-        assert_eq!(model(Name::Cloister).cr4().bits(), 0x30_09FF);
+        assert_eq!(model(Name::P2).cr4().bits(), 0x3FF);
+        assert_eq!(model(Name::Cloister).cr4().bits(), 0x30_0FFF);
     }
 
     #[test]
     fn leaf_1_of_the_models_is_that_of_the_parts() {
         let edx = |name| model(name).announces(1, Register::Edx);
         assert_eq!(edx(Name::Pentium), 0x0000_01BF);
-        assert_eq!(edx(Name::P2), 0x0001_F9FF);
+        assert_eq!(edx(Name::P2), 0x0181_F9FF);
+        assert_eq!(edx(Name::P3), 0x0381_F9FF);
+        assert_eq!(edx(Name::P4), 0x0789_F9FF);
+        assert_eq!(model(Name::Max).announces(1, Register::Ecx), 0x0098_0201);
+    }
+
+    #[test]
+    fn max_takes_no_more_than_the_host_has() {
+        let none = Model::new(Name::Max, Features::empty());
+        assert_eq!(none.features, model(Name::Cloister).features);
+        let odd = Model::new(Name::Max, Features::SSE3 | Features::APIC);
+        assert_eq!(odd.features, none.features | Features::SSE3);
     }
 
     #[test]

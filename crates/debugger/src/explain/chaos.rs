@@ -127,6 +127,8 @@ impl Dice {
             Cause::SysenterCs { value: a },
             Cause::Fpu { cr0: value },
             Cause::Math { status: a as u16, control: b as u16 },
+            Cause::Aligned16 { addr },
+            Cause::Simd { mxcsr: a },
         ])
     }
 

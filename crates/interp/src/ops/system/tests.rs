@@ -77,8 +77,8 @@ fn lmsw_cannot_clear_pe() {
 }
 
 #[test]
-fn cr4_bit_of_sse_is_gp() {
-    let mut m = bare();
+fn cr4_bit_of_sse_is_gp_on_a_pentium() {
+    let mut m = bare_of(Name::Pentium);
     m.0.state.set_reg32(gpr::EAX, Cr4::OSFXSR.bits() as u32);
     assert_eq!(run(&mut m, MOV_CR4_EAX), Err(Fault::gp(0)));
     assert_eq!(m.0.state.cr4, 0);
