@@ -27,8 +27,9 @@ use interp::{Cpu, Dispatch, Interp};
 use jit::{Jit, Tuning, WindowUse};
 use mem::Memory;
 use x86::event::Wanted;
+use x86::model::Name;
 use x86::segment::{Descriptor, SegReg, Segment, Selector, TableReg};
-use x86::{Cr0, Cr4, Efer, Features, Model, PhysAddr, State};
+use x86::{Cr0, Cr4, Efer, Model, PhysAddr, State};
 
 const RAM_BYTES: u64 = 0x10_0000;
 const PDPT: u64 = 0x1000;
@@ -302,13 +303,11 @@ fn build_system(memory: &mut Memory) {
 }
 
 fn fresh_state() -> State {
-    // FISTTP came with SSE3.
-    let mut model = Model::default();
-    model.features |= Features::SSE3;
+    let model = Model::new(Name::Max, interp::host_simd::features());
     let mut state = State::reset_of(model);
     state.cr0 = (Cr0::PE | Cr0::ET | Cr0::NE | Cr0::WP | Cr0::AM | Cr0::PG).bits();
     state.cr3 = PDPT;
-    state.cr4 = (Cr4::PAE | Cr4::DE).bits();
+    state.cr4 = (Cr4::PAE | Cr4::DE | Cr4::OSFXSR | Cr4::OSXMMEXCPT).bits();
     state.msr.efer = Efer::NXE.bits();
     state.pdpte = [LOW_DIRECTORY | PRESENT, 0, 0, HIGH_DIRECTORY | PRESENT];
     let linear = |offset: u32| u64::from(SYSTEM_LINEAR + offset);

@@ -6,6 +6,7 @@
 //! what only a 286, a 386 or a 486 stepping had. Privileged forms stay in: they fault alike.
 #![forbid(unsafe_code)]
 
+pub mod simd;
 pub mod x87;
 
 use iced_x86::{
@@ -72,6 +73,8 @@ pub struct Form {
     pub lockable: bool,
     /// Whether its cases have the x87 unit.
     pub x87: bool,
+    /// What makes it an MMX or SSE form, if it is one.
+    pub vector: Option<simd::Vector>,
 }
 
 const FEATURES: [CpuidFeature; 8] = [
@@ -114,17 +117,20 @@ pub enum Set {
     Integer,
     /// The x87 unit.
     X87,
+    /// MMX and SSE to SSE4.2.
+    Simd,
 }
 
 impl Set {
     /// All sets.
-    pub const ALL: [Set; 2] = [Set::Integer, Set::X87];
+    pub const ALL: [Set; 3] = [Set::Integer, Set::X87, Set::Simd];
 
     /// The name of its fixture, and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Set::Integer => "integer",
             Set::X87 => "x87",
+            Set::Simd => "simd",
         }
     }
 
@@ -138,6 +144,7 @@ impl Set {
         match self {
             Set::Integer => all(),
             Set::X87 => x87::all(),
+            Set::Simd => simd::all(),
         }
     }
 
@@ -146,6 +153,7 @@ impl Set {
         match self {
             Set::Integer => 2,
             Set::X87 => 1,
+            Set::Simd => 1,
         }
     }
 }
@@ -178,6 +186,7 @@ fn hole(two_bytes: bool, opcode: u8, reg: u8) -> Form {
         needs_f3: false,
         lockable: false,
         x87: false,
+        vector: None,
     }
 }
 
@@ -235,6 +244,7 @@ fn form_of(code: Code) -> Option<Form> {
         needs_f3: info.mandatory_prefix() == MandatoryPrefix::PF3,
         lockable: info.can_use_lock_prefix(),
         x87: false,
+        vector: None,
     })
 }
 

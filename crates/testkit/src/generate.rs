@@ -7,6 +7,7 @@
 
 mod operand;
 mod place;
+mod simd;
 mod special;
 mod x87;
 
@@ -66,6 +67,7 @@ fn attempt_at(form: &Form, wide: bool, seed: u64) -> Option<Case> {
     builder.choose_immediates();
     builder.specialize();
     builder.choose_units();
+    builder.choose_vectors();
     builder.aim_operand();
     builder.choose_stack();
     let mut code = builder.encode();
@@ -129,7 +131,8 @@ impl<'a> Builder<'a> {
 
     fn choose_prefixes(&mut self) {
         let width = |size: u32, free: bool| if size == 0 { free } else { size == 32 };
-        let flip_operand = self.form.operand_size == 0 && self.rng.chance(6);
+        let flip_operand =
+            self.form.operand_size == 0 && self.form.vector.is_none() && self.rng.chance(6);
         let flip_address = self.form.address_size == 0 && self.rng.chance(20);
         self.operand_wide = width(self.form.operand_size, self.wide ^ flip_operand);
         self.address_wide = width(self.form.address_size, self.wide ^ flip_address);
@@ -170,6 +173,7 @@ impl<'a> Builder<'a> {
         } else if self.form.needs_f3 {
             self.prefixes.push(0xF3);
         }
+        self.prefixes.extend(self.form.vector.iter().flat_map(|vector| vector.prefix));
         let percent = if self.form.lockable { 20 } else { 2 };
         if self.rng.chance(percent) {
             self.prefixes.push(0xF0);
@@ -240,6 +244,7 @@ impl<'a> Builder<'a> {
         if self.form.two_bytes {
             code.push(0x0F);
         }
+        code.extend(self.form.vector.iter().flat_map(|vector| vector.map));
         if self.form.opcode_reg {
             code.push(self.form.opcode | self.reg_field);
         } else {

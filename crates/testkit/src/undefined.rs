@@ -29,8 +29,12 @@ pub fn open(case: &Case) -> Option<&'static str> {
             Some("a REP prefix before LOOPE or LOOPNE is reserved (SDM 2A 2.1.1)")
         }
         _ if by_pieces(case) && wraps(case, &insn) => Some(
-            "an x87 environment or ten-byte operand across offset FFFF of a 16-bit address wraps \
-             on the recording processor; ours faults (SDM 3B 22.33.1)",
+            "an x87 environment, ten-byte operand or FXSAVE image across offset FFFF of a 16-bit \
+             address wraps on the recording processor; ours faults (SDM 3B 22.33.1)",
+        ),
+        Mnemonic::Maskmovq | Mnemonic::Maskmovdqu if has_zero_mask(case, &insn) => Some(
+            "which faults a masked store without a single byte raises is left to the processor \
+             (SDM 2B MASKMOVQ, MASKMOVDQU)",
         ),
         Mnemonic::Mov if control && insn.has_lock_prefix() => {
             Some("LOCK MOV CR names CR8 where the processor reports AltMovCr8; ours doesn't")
@@ -45,9 +49,38 @@ pub fn open(case: &Case) -> Option<&'static str> {
 /// Whether the instruction's operand is one that processors access piece by piece, so that which of
 /// two faults comes first, and what was written before it, is the processor's own affair.
 pub fn by_pieces(case: &Case) -> bool {
-    use MemorySize::{Bcd, Float80, FpuEnv14, FpuEnv28, FpuState94, FpuState108};
-    let size = decode(case).memory_size();
-    matches!(size, Bcd | Float80 | FpuEnv14 | FpuEnv28 | FpuState94 | FpuState108)
+    use MemorySize::{Bcd, Float80, FpuEnv14, FpuEnv28, FpuState94, FpuState108, Fxsave_512Byte};
+    let insn = decode(case);
+    let masked = matches!(insn.mnemonic(), Mnemonic::Maskmovq | Mnemonic::Maskmovdqu);
+    let size = insn.memory_size();
+    masked
+        || matches!(
+            size,
+            Bcd | Float80 | FpuEnv14 | FpuEnv28 | FpuState94 | FpuState108 | Fxsave_512Byte
+        )
+}
+
+/// Whether the recording processor has taken the x87 registers for MMX before the instruction
+/// faults. The manual says no more than that the instruction causes the transition (SDM 2A
+/// CVTPD2PI, MASKMOVQ).
+pub fn takes_mmx_early(case: &Case) -> bool {
+    use Mnemonic::{Cvtpd2pi, Cvtpi2pd, Cvtpi2ps, Cvtps2pi, Cvttpd2pi, Cvttps2pi, Maskmovq};
+    matches!(
+        decode(case).mnemonic(),
+        Cvtpd2pi | Cvtpi2pd | Cvtpi2ps | Cvtps2pi | Cvttpd2pi | Cvttps2pi | Maskmovq
+    )
+}
+
+/// Whether a masked store stores nothing.
+fn has_zero_mask(case: &Case, insn: &Instruction) -> bool {
+    let Some(fx) = &case.fx else { return false };
+    let register = insn.op2_register();
+    let mask = if register.is_xmm() {
+        fx.xmm[register.number() & 7]
+    } else {
+        u128::from(fx.st[(register.number() + 8 - fx.physical(0)) & 7].significand)
+    };
+    mask & 0x8080_8080_8080_8080_8080_8080_8080_8080 == 0
 }
 
 /// Whether an operand goes on beyond what a 16-bit address reaches.
@@ -68,11 +101,16 @@ fn wraps(case: &Case, insn: &Instruction) -> bool {
 /// Why a result that isn't undefined may still differ between makers of processors.
 pub fn by_maker(case: &Case) -> Option<&'static str> {
     use Mnemonic::{F2xm1, Fcos, Fpatan, Fptan, Fsin, Fsincos, Fyl2x, Fyl2xp1};
-    matches!(
-        decode(case).mnemonic(),
-        F2xm1 | Fcos | Fpatan | Fptan | Fsin | Fsincos | Fyl2x | Fyl2xp1
-    )
-    .then_some("transcendentals are within an ulp, not the same bits (SDM 1 8.3.10)")
+    use Mnemonic::{Rcpps, Rcpss, Rsqrtps, Rsqrtss};
+    match decode(case).mnemonic() {
+        F2xm1 | Fcos | Fpatan | Fptan | Fsin | Fsincos | Fyl2x | Fyl2xp1 => {
+            Some("transcendentals are within an ulp, not the same bits (SDM 1 8.3.10)")
+        }
+        Rcpps | Rcpss | Rsqrtps | Rsqrtss => {
+            Some("reciprocals are within 1.5 * 2^-12, not the same bits (SDM 2B RCPPS, RSQRTPS)")
+        }
+        _ => None,
+    }
 }
 
 /// The condition codes of the x87 status word that the manual doesn't define after this instruction

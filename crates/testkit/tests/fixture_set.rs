@@ -62,6 +62,30 @@ fn the_x87_set_raises_each_exception_masked_and_not_and_math_faults() {
 }
 
 #[test]
+fn the_simd_set_raises_each_exception_masked_and_not() {
+    let fixture = recorded(Set::Simd);
+    for vector in [6, 13, 14, 16, 17, 19] {
+        let same =
+            |entry: &&fixture::Entry| entry.outcome.fault.is_some_and(|f| f.vector == vector);
+        let count = fixture.entries.iter().filter(same).count();
+        assert!(count >= 80, "vector {vector}: {count}");
+    }
+    for bit in 0..6 {
+        for masked in [false, true] {
+            let raised = |entry: &&fixture::Entry| {
+                let (Some(old), Some(new)) = (&entry.case.fx, &entry.outcome.fx) else {
+                    return false;
+                };
+                (new.mxcsr >> (7 + bit) & 1 != 0) == masked
+                    && new.mxcsr & !old.mxcsr & 1 << bit != 0
+            };
+            let count = fixture.entries.iter().filter(raised).count();
+            assert!(count >= 15, "bit {bit}, masked {masked}: {count}");
+        }
+    }
+}
+
+#[test]
 fn the_processor_that_recorded_it_gives_the_same_again() {
     for set in Set::ALL {
         again(&recorded(set));

@@ -26,7 +26,7 @@ pub struct Args {
 
 /// A set by its name.
 pub fn parse_set(name: &str) -> Result<Set, String> {
-    Set::named(name).ok_or_else(|| format!("no set is called `{name}`; try integer or x87"))
+    Set::named(name).ok_or_else(|| format!("no set is called `{name}`; try integer, x87 or simd"))
 }
 
 /// So many that a file stays well below a megabyte and a half.
@@ -34,6 +34,7 @@ fn per_form(set: Set) -> u32 {
     match set {
         Set::Integer => 160,
         Set::X87 => 100,
+        Set::Simd => 70,
     }
 }
 

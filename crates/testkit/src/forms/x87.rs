@@ -36,6 +36,7 @@ fn form(code: Code, escape: u8, row: u8, reg_mem: RegMem, rm: Option<u8>) -> For
         needs_f3: false,
         lockable: false,
         x87: true,
+        vector: None,
     }
 }
 

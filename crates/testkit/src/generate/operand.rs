@@ -18,6 +18,7 @@ impl Builder<'_> {
     fn memory_bytes(&self) -> u32 {
         let operand = if self.operand_wide { 4 } else { 2 };
         match self.mnemonic() {
+            _ if self.form.vector.is_some() => self.vector_bytes(),
             _ if self.form.x87 => memory_bytes(self.form.opcode, self.reg_field, self.operand_wide),
             Mnemonic::Cmpxchg8b => 8,
             Mnemonic::Bound => operand * 2,
@@ -66,6 +67,10 @@ impl Builder<'_> {
     fn fill(&mut self, segment: &Segment, offset: u32, size: u32) {
         if self.form.x87 {
             let bytes = self.units_operand();
+            return self.poke(segment, offset, &bytes);
+        }
+        if self.form.vector.is_some() {
+            let bytes = self.vector_operand(size);
             return self.poke(segment, offset, &bytes);
         }
         let mut bytes = [0; 8];

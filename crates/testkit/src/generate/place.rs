@@ -90,7 +90,8 @@ impl Builder<'_> {
         for _ in 0..16 {
             let page = self.rng.pick(&PAGES_OF_DATA);
             let within = self.rng.below(PAGE - size + 1);
-            let align = if self.rng.chance(60) { !(size.next_power_of_two() - 1) } else { !0 };
+            let aligned = if self.form.vector.is_some() { 88 } else { 60 };
+            let align = if self.rng.chance(aligned) { !(size.next_power_of_two() - 1) } else { !0 };
             let linear = WINDOW + page * PAGE + (within & align);
             offset = linear.wrapping_sub(segment.base);
             if segment.holds(offset, size) && offset & mask == offset {
