@@ -14,7 +14,7 @@ const ALREADY_LOADED: u32 = 0xFF;
 /// EDX by its encoding.
 const EDX: usize = 2;
 /// No program needs a tenth of this.
-const STEPS_AT_MOST: u64 = 50_000_000;
+const STEPS_AT_MOST: u64 = 15_000_000;
 
 fn kept(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../roms/check/{name}.txt"));
