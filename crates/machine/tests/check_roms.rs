@@ -13,8 +13,8 @@ const LOAD_ADDRESS: u32 = 0x7C00;
 const ALREADY_LOADED: u32 = 0xFF;
 /// EDX by its encoding.
 const EDX: usize = 2;
-/// No program needs a tenth of this.
-const STEPS_AT_MOST: u64 = 15_000_000;
+/// No program needs a quarter of this.
+const STEPS_AT_MOST: u64 = 5_000_000;
 
 fn kept(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../roms/check/{name}.txt"));
