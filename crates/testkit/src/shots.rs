@@ -4,13 +4,26 @@
 
 use std::fmt::Write as _;
 
-/// Blocks of the programs' fixed disk.
-const DISK_BLOCKS: u32 = 8192;
+/// Blocks of the programs' fixed disks: four, so that both channels are full.
+const DISK_BLOCKS: [u32; 4] = [8192, 4032, 6048, 2016];
+/// Blocks of the diskette in drive B.
+const FLOPPY_BLOCKS: u32 = 2880;
 
-/// The fixed disk that the programs find: each block has its number in it, over and over.
+/// The fixed disks that the programs find: each block has its number in it, over and over, with
+/// the disk's in the uppermost byte.
 #[must_use]
-pub fn numbered_disk() -> Vec<u8> {
-    (0..DISK_BLOCKS).flat_map(|block| block.to_le_bytes().repeat(128)).collect()
+pub fn numbered_disks() -> [Vec<u8>; 4] {
+    std::array::from_fn(|disk| numbered(DISK_BLOCKS[disk], disk as u32))
+}
+
+/// The diskette in drive B, likewise; its number is B0h.
+#[must_use]
+pub fn numbered_floppy() -> Vec<u8> {
+    numbered(FLOPPY_BLOCKS, 0xB0)
+}
+
+fn numbered(blocks: u32, number: u32) -> Vec<u8> {
+    (0..blocks).flat_map(|block| (number << 24 | block).to_le_bytes().repeat(128)).collect()
 }
 
 /// A picture as a machine shows it.

@@ -6,7 +6,7 @@ use devices::{Civil, Key, Motion};
 use machine::{Input, Machine, MachineConfig, Medium, StopReason, Until};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use testkit::shots::{Picture, numbered_disk};
+use testkit::shots::{Picture, numbered_disks, numbered_floppy};
 
 /// How often we look whether a screen is finished, virtual nanoseconds.
 const SLICE_NS: u64 = 20_000_000;
@@ -26,7 +26,8 @@ fn boot(program: &str) -> Machine {
     let image = roms::get(program).expect("a program of the suite");
     let mut config = MachineConfig { start: Civil::DEFAULT, ..MachineConfig::default() };
     config.add_image(image.into()).expect("a boot sector");
-    config.disks[0] = Some(Medium::disk(numbered_disk().into()));
+    config.floppies[1] = Some(Medium::floppy(numbered_floppy().into()).expect("a diskette"));
+    config.disks = numbered_disks().map(|disk| Some(Medium::disk(disk.into())));
     Machine::new(config).expect("a machine")
 }
 
@@ -166,6 +167,28 @@ fn vesa_modes_show_what_the_peer_shows() {
 #[test]
 fn disks_say_what_the_peers_say() {
     compare("suite-disk");
+}
+
+#[test]
+fn two_diskettes_and_four_disks_are_told_apart() {
+    compare("suite-drives");
+}
+
+/// The checks of `roms/bioscheck`: registers, flags and memory of each service.
+#[test]
+fn bioscheck_finds_nothing_wrong() {
+    let mut machine = boot("bioscheck");
+    let mut said = String::new();
+    let stop = loop {
+        let stop = advance(&mut machine);
+        said.push_str(&String::from_utf8_lossy(&machine.board().take_console()));
+        if !matches!(stop, StopReason::Until | StopReason::Idle) || machine.now_ns() > MOST_NS {
+            break stop;
+        }
+    };
+    let failed: Vec<&str> = said.lines().filter(|line| !line.starts_with("ok")).collect();
+    assert_eq!(stop, StopReason::DebugExit(0x10), "{failed:#?}");
+    assert!(failed.len() == 1 && failed[0].ends_with(" 0 failed"), "{failed:#?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use testkit::shots::{Picture, numbered_disk};
+use testkit::shots::{Picture, numbered_disks, numbered_floppy};
 
 const QEMU: &str = "qemu-system-i386";
 const FLOPPY_BYTES: usize = 1_474_560;
@@ -30,9 +30,14 @@ pub fn run(name: &str, image: &[u8], keep: Option<&Path>) -> Result<String, Stri
     let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
     let mut floppy = image.to_vec();
     floppy.resize(FLOPPY_BYTES.max(image.len()), 0);
-    for (file, bytes) in [("floppy.img", floppy), ("disk.img", numbered_disk())] {
+    let put = |file: &str, bytes: Vec<u8>| {
         let path = folder.path().join(file);
-        std::fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+        std::fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    put("a.img", floppy)?;
+    put("b.img", numbered_floppy())?;
+    for (number, disk) in numbered_disks().into_iter().enumerate() {
+        put(&format!("{number}.img"), disk)?;
     }
     let mut peer = Peer { child: start(folder.path())?, folder: folder.path().to_path_buf() };
     let pictures = peer.pictures();
@@ -53,14 +58,21 @@ pub fn run(name: &str, image: &[u8], keep: Option<&Path>) -> Result<String, Stri
 fn start(folder: &Path) -> Result<Child, String> {
     Command::new(QEMU)
         .args(["-M", "isapc", "-m", "32", "-vga", "std", "-display", "none", "-monitor", "stdio"])
-        .args(["-drive", "file=floppy.img,if=floppy,format=raw", "-debugcon", "file:console"])
-        .args(["-drive", "file=disk.img,if=ide,format=raw"])
+        .args(["-debugcon", "file:console"])
+        .args(drives())
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("{QEMU} (package qemu-system-x86): {error}"))
+}
+
+/// Two diskette drives and four disks.
+fn drives() -> Vec<String> {
+    let floppies = ["a", "b"].map(|name| format!("file={name}.img,if=floppy,format=raw"));
+    let disks = (0..4).map(|n| format!("file={n}.img,if=ide,index={n},format=raw"));
+    floppies.into_iter().chain(disks).flat_map(|drive| ["-drive".to_owned(), drive]).collect()
 }
 
 struct Peer {
