@@ -128,12 +128,11 @@ fn a_restored_machine_draws_in_banks_to_the_same_end() {
 }
 
 /// A display that looks all the time changes nothing, and sees every change.
-#[test]
-fn looking_often_changes_nothing_and_misses_nothing() {
+fn looking_is_harmless_and_sees_all(engine: Engine) {
     for name in ["text-80", "mode-13", "vbe-16"] {
-        let mut alone = machine(number(name), Engine::Interp);
+        let mut alone = machine(number(name), engine);
         finish(&mut alone);
-        let mut watched = machine(number(name), Engine::Interp);
+        let mut watched = machine(number(name), engine);
         let (mut generation, mut frame) = (None, None);
         while watched.steps() < alone.steps() {
             let until = watched.steps() + 300_000;
@@ -145,6 +144,16 @@ fn looking_often_changes_nothing_and_misses_nothing() {
         }
         assert_eq!(watched.state_hash(), alone.state_hash(), "{name}");
     }
+}
+
+#[test]
+fn looking_at_the_interpreter_changes_nothing_and_misses_nothing() {
+    looking_is_harmless_and_sees_all(Engine::Interp);
+}
+
+#[test]
+fn looking_at_the_translator_changes_nothing_and_misses_nothing() {
+    looking_is_harmless_and_sees_all(Engine::Jit);
 }
 
 #[test]
