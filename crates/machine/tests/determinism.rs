@@ -118,6 +118,12 @@ fn a_run_from_its_log_is_the_same_however_it_is_sliced() {
 }
 
 #[test]
+fn the_translator_gives_the_same_run_as_the_interpreter() {
+    let (one, log) = live(Engine::Interp);
+    assert_same(&one, &again(Engine::Jit, log, 7_654_321));
+}
+
+#[test]
 fn another_key_gives_another_run() {
     let (one, mut log) = live(Engine::Interp);
     log.pop();
