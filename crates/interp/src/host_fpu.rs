@@ -183,8 +183,8 @@ pub fn run(op: Op, fpu: &mut Fpu, memory: &mut [u8; 16], flags: &mut u32) -> Sta
     Status::from_bits_truncate(image.status as u16 & EXCEPTIONS_AND_SF)
 }
 
-/// True where the host's FCOMI and FUCOMI leave C1 as it was (AMD's do) instead of clearing it
-/// (SDM 2A FCOMI).
+/// True where the host's FCOMI, FUCOMI and FCMOVcc leave C1 as it was (AMD's do) instead of
+/// clearing it (SDM 2A FCOMI; FCMOVcc leaves it open).
 pub fn comparison_keeps_c1() -> bool {
     static KEEPS: LazyLock<bool> = LazyLock::new(|| {
         const FCOMI: Op = Op(0x3F0);

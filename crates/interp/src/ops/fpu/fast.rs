@@ -3,7 +3,7 @@
 //! exception that the guest doesn't mask, sends the instruction to the whole way, which starts
 //! afresh: nothing has changed by then.
 
-use super::{begin, load_operand, memory, note_pointers, whole};
+use super::{alignment, begin, load_operand, memory, note_pointers, whole};
 use crate::cpu::Cpu;
 use crate::host_fpu::{self, Op};
 use crate::ops::Handler;
@@ -23,8 +23,8 @@ pub(super) fn handler(insn: &Insn) -> Option<Handler> {
         return Some(match (escape, row) {
             (0 | 2 | 4 | 6, 2 | 3) => compare_memory,
             (0 | 2 | 4 | 6, _) => arithmetic_memory,
-            (1 | 3 | 5 | 7, 0) | (7, 5) => load,
-            (1 | 3 | 5 | 7, 2 | 3) | (7, 7) => store,
+            (1 | 3 | 5 | 7, 0) | (3 | 7, 5) => load,
+            (1 | 3 | 5 | 7, 2 | 3) | (3 | 5 | 7, 1) | (3 | 7, 7) => store,
             _ => return None,
         });
     }
@@ -36,7 +36,9 @@ pub(super) fn handler(insn: &Insn) -> Option<Handler> {
         (5, 2 | 3) => store_register,
         (1, _) if matches!(modrm, 0xE0 | 0xE1) => change_sign,
         (1, _) if matches!(modrm, 0xE8..=0xEE) => load,
-        (1, _) if matches!(modrm, 0xFA | 0xFC) => unary,
+        (1, _) if matches!(modrm, 0xE4 | 0xE5 | 0xF0 | 0xFA | 0xFC | 0xFE | 0xFF) => unary,
+        (1, _) if matches!(modrm, 0xF1 | 0xF3 | 0xF9 | 0xFD) => binary,
+        (2 | 3, 0..=3) => conditional_move,
         _ => return None,
     })
 }
@@ -200,13 +202,14 @@ fn load(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     Ok(())
 }
 
-/// FST and FIST to memory, popping or not; FISTP of eight bytes always pops.
+/// FST and FIST to memory, popping or not; only those of four bytes at most have both forms, and
+/// the one that pops may as well do so on the host.
 fn store(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     if !begin(cpu, sys, insn)? {
         return Ok(());
     }
     let row = insn.imm2 >> 3 & 7;
-    let opcode = insn.imm2 & 0x700 | if row == 7 { 0x38 } else { 0x10 };
+    let opcode = insn.imm2 & 0x700 | if row == 3 { 0x10 } else { row << 3 };
     let fpu = &cpu.state.fpu;
     let (mut values, mut bytes) = ([st(fpu, 0), F80::ZERO], [0; 16]);
     let status = host_fpu::compute(op(opcode), &mut values, &mut bytes, fpu.control);
@@ -215,7 +218,7 @@ fn store(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     }
     let size = memory(insn.imm2).bytes();
     let offset = cpu.ea(insn);
-    cpu.write_bytes(sys, insn.seg, offset, &bytes[..size], size as u32)?;
+    cpu.write_bytes(sys, insn.seg, offset, &bytes[..size], alignment(size as u8))?;
     if row != 2 {
         pop(&mut cpu.state.fpu);
     }
@@ -223,7 +226,7 @@ fn store(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     Ok(())
 }
 
-/// FSQRT and FRNDINT.
+/// What only ST(0) goes into: FSQRT, FRNDINT, F2XM1, FSIN, FCOS, FTST, FXAM.
 fn unary(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     if !begin(cpu, sys, insn)? {
         return Ok(());
@@ -235,7 +238,53 @@ fn unary(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
         return whole(cpu, sys, insn, [0; 16]);
     }
     set(fpu, 0, values[0]);
+    let defined = match insn.imm2 & 0xFF {
+        0xE4 | 0xE5 => C1 | COMPARED,
+        0xFE | 0xFF => C1 | Status::C2.bits(),
+        _ => C1,
+    };
+    settle(cpu, insn, status, defined);
+    Ok(())
+}
+
+/// What ST(0) and ST(1) go into: FSCALE to ST(0); FPATAN, FYL2X and FYL2XP1 to ST(1), popping.
+fn binary(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
+    if !begin(cpu, sys, insn)? {
+        return Ok(());
+    }
+    let fpu = &mut cpu.state.fpu;
+    let mut values = [st(fpu, 0), st(fpu, 1)];
+    let status = host_fpu::compute(op(insn.imm2), &mut values, &mut [0; 16], fpu.control);
+    if fpu.is_empty(0) || fpu.is_empty(1) || traps(fpu, status) {
+        return whole(cpu, sys, insn, [0; 16]);
+    }
+    if matches!(insn.imm2 & 0xFF, 0xF1 | 0xF3 | 0xF9) {
+        pop(fpu);
+    }
+    set(fpu, 0, values[0]);
     settle(cpu, insn, status, C1);
+    Ok(())
+}
+
+/// FCMOVcc: below, equal, below or equal, unordered, and their opposites.
+fn conditional_move(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
+    if !begin(cpu, sys, insn)? {
+        return Ok(());
+    }
+    let (i, row) = (usize::from(insn.imm2 & 7), insn.imm2 >> 3 & 7);
+    let wanted = insn.imm2 & 0x100 == 0;
+    let flags = cpu.state.arith.flags();
+    let fpu = &mut cpu.state.fpu;
+    if fpu.is_empty(0) || fpu.is_empty(i) {
+        return whole(cpu, sys, insn, [0; 16]);
+    }
+    // CF, ZF, either, PF.
+    let mask = [0x01, 0x40, 0x41, 0x04][usize::from(row)];
+    if (flags & mask != 0) == wanted {
+        let value = st(fpu, i);
+        set(fpu, 0, value);
+    }
+    settle(cpu, insn, 0, if host_fpu::comparison_keeps_c1() { 0 } else { C1 });
     Ok(())
 }
 
