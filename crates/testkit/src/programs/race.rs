@@ -2,10 +2,11 @@
 
 use super::{Kind, Program, place};
 use crate::rng::Rng;
-use machine::{Divergence, Engine, Machine, MachineConfig, MachineError, StopReason, Until};
+use machine::{Engine, Machine, MachineConfig, MachineError, StopReason, Until};
 use std::collections::BTreeMap;
-use x86::PhysAddr;
-use x86::event::Wanted;
+use x86::event::{Record, Wanted};
+use x86::segment::{SegReg, attr};
+use x86::{LinAddr, PhysAddr};
 
 /// RAM, bytes.
 const RAM: u64 = 1 << 20;
@@ -15,6 +16,8 @@ const ROM: usize = 64 << 10;
 const STEPS: u64 = 150_000;
 /// Virtual time after which a program that halts is left.
 const NS: u64 = 100_000_000;
+/// Instructions shown before a difference.
+const SHOWN: u64 = 24;
 
 /// What programs have done so far.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +41,10 @@ pub struct Tally {
 pub struct Finding {
     /// The program's seed.
     pub seed: u64,
+    /// The last step at which they were seen to agree.
+    pub equal_at: u64,
+    /// The step at which they were seen not to.
+    pub step: u64,
     /// What differs.
     pub what: String,
 }
@@ -60,49 +67,76 @@ impl Race {
 
     /// Runs a program on both.
     pub fn run(&mut self, program: &Program, tally: &mut Tally) -> Result<(), Finding> {
+        let end = self.run_to(program, STEPS, tally)?;
+        let [first, second] = &self.machines;
+        if first.state_hash() != second.state_hash() {
+            let what = format!("the state hash: {}", memory(first, second));
+            return Err(Finding { seed: program.seed, equal_at: 0, step: first.steps(), what });
+        }
+        self.count(program, end, tally);
+        Ok(())
+    }
+
+    /// The same up to a step; the slices before it are the same whatever the step is. Returns how
+    /// the program ended.
+    fn run_to(
+        &mut self,
+        program: &Program,
+        limit: u64,
+        tally: &mut Tally,
+    ) -> Result<String, Finding> {
         for machine in &mut self.machines {
             machine.restore(&self.fresh).expect("a snapshot of an equal machine");
             load(machine, program);
         }
-        let found = |what: String| Finding { seed: program.seed, what };
         let mut rng = Rng::new(!program.seed);
         let most = rng.pick(&[3, 40, 700, 20_000]);
-        let end = loop {
-            let target = self.machines[0].steps() + 1 + u64::from(rng.below(most));
-            let until = Until::step(target.min(STEPS)).and_ns(NS);
+        loop {
             let [first, second] = &mut self.machines;
+            let equal_at = first.steps();
+            let target = equal_at + 1 + u64::from(rng.below(most));
+            let until = Until::step(target.min(limit)).and_ns(NS);
             let stops = [first.advance(until), second.advance(until)];
             let events = [first.take_events(), second.take_events()];
-            if let Some(what) = difference(first, second, &stops) {
-                return Err(found(what));
+            let what = difference(first, second, &stops).or_else(|| event_difference(&events));
+            if let Some(what) = what {
+                return Err(Finding { seed: program.seed, equal_at, step: first.steps(), what });
             }
-            let [events, others] = events;
-            if events != others {
-                let at = events.iter().zip(&others).position(|(a, b)| a != b);
-                let at = at.unwrap_or(events.len().min(others.len()));
-                return Err(found(format!("event: {:?} {:?}", events.get(at), others.get(at))));
-            }
-            for record in &events {
-                let name = format!("{:?}", record.event);
-                let name = name.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
-                *tally.events.entry(name).or_default() += 1;
+            for record in &events[0] {
+                *tally.events.entry(first_word(&record.event)).or_default() += 1;
             }
             match &stops[0] {
                 StopReason::EventsFull => {}
-                StopReason::Until if first.steps() < STEPS && first.now_ns() < NS => {}
-                other => break format!("{other:?}"),
+                StopReason::Until if first.steps() < limit && first.now_ns() < NS => {}
+                other => return Ok(first_word(other)),
             }
-        };
-        let [first, second] = &self.machines;
-        if first.state_hash() != second.state_hash() {
-            return Err(found(format!(
-                "state hash after {} steps: {}",
-                first.steps(),
-                memory(first, second)
-            )));
         }
-        self.count(program, end, tally);
-        Ok(())
+    }
+
+    /// Goes again to where the engines were last equal, and on to each step behind it in turn:
+    /// the first that differs, and the instructions that led there.
+    pub fn locate(&mut self, program: &Program) -> Option<(Finding, Vec<String>)> {
+        let tally = &mut Tally::default();
+        let found = self.run_to(program, STEPS, tally).err()?;
+        let steps = found.equal_at + 1..=found.step;
+        let exact = steps.into_iter().find_map(|step| self.run_to(program, step, tally).err());
+        let found = exact.unwrap_or(found);
+        let [_, machine] = &mut self.machines;
+        machine.restore(&self.fresh).expect("a snapshot of an equal machine");
+        load(machine, program);
+        let mut code = Vec::new();
+        while machine.steps() < found.step {
+            if machine.steps() + SHOWN >= found.step {
+                code.push(instruction(machine));
+            }
+            let next = Until::step(machine.steps() + 1).and_ns(NS);
+            let stop = machine.advance(next);
+            drop(machine.take_events());
+            if !matches!(stop, StopReason::Until | StopReason::EventsFull) {
+                break;
+            }
+        }
+        Some((found, code))
     }
 
     fn count(&self, program: &Program, end: String, tally: &mut Tally) {
@@ -121,22 +155,33 @@ impl Race {
                 *tally.vectors.entry(vector).or_default() += u64::from(count);
             }
         }
-        let end = end.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
         *tally.ends.entry(end).or_default() += 1;
     }
+}
 
-    /// Runs a program in lockstep, to find the step at which the engines part.
-    pub fn locate(program: &Program) -> Result<Option<Box<Divergence>>, MachineError> {
-        let mut machine = Machine::new(config(Engine::Lockstep))?;
-        load(&mut machine, program);
-        loop {
-            match machine.advance(Until::step(STEPS).and_ns(NS)) {
-                StopReason::Diverged(divergence) => return Ok(Some(divergence)),
-                StopReason::EventsFull => drop(machine.take_events()),
-                _ => return Ok(None),
-            }
-        }
-    }
+/// The name of a variant.
+fn first_word(what: &impl std::fmt::Debug) -> String {
+    let text = format!("{what:?}");
+    text.split([' ', '(', '{']).next().unwrap_or_default().to_owned()
+}
+
+/// The instruction a machine is at, with its step.
+fn instruction(machine: &Machine) -> String {
+    let (cpu, sys) = (machine.cpu(), machine.system());
+    let cs = &cpu.state.seg[SegReg::Cs as usize];
+    let eip = cpu.state.eip();
+    let mut bytes = [0; decode::MAX_LEN];
+    let length = cpu.peek(sys, LinAddr(cs.base).add32(u64::from(eip)), &mut bytes);
+    let listing = decode::disassemble(&bytes[..length], cs.attrs & attr::DB != 0, eip);
+    let text = listing.into_iter().next().map_or("(unmapped)".into(), |(_, _, text)| text);
+    format!("{:>7}  {:04x}:{eip:08x}  {text}", machine.steps(), cs.selector.0)
+}
+
+fn event_difference(events: &[Vec<Record>; 2]) -> Option<String> {
+    let [events, others] = events;
+    let pairs = events.len().max(others.len());
+    let at = (0..pairs).find(|at| events.get(*at) != others.get(*at))?;
+    Some(format!("event {:?} and {:?}", events.get(at), others.get(at)))
 }
 
 fn config(engine: Engine) -> MachineConfig {
@@ -173,7 +218,7 @@ fn load(machine: &mut Machine, program: &Program) {
 fn difference(first: &Machine, second: &Machine, stops: &[StopReason; 2]) -> Option<String> {
     let at = first.steps();
     if stops[0] != stops[1] {
-        return Some(format!("stop after {at} steps: {:?} and {:?}", stops[0], stops[1]));
+        return Some(format!("stop: {:?} and {:?}", stops[0], stops[1]));
     }
     if (at, first.now_ns()) != (second.steps(), second.now_ns()) {
         return Some(format!("steps: {at} and {}", second.steps()));
@@ -184,7 +229,7 @@ fn difference(first: &Machine, second: &Machine, stops: &[StopReason; 2]) -> Opt
         let lines = left.lines().zip(right.lines()).filter(|(left, right)| left != right);
         let lines: Vec<String> =
             lines.take(6).map(|(l, r)| format!("{} / {}", l.trim(), r.trim())).collect();
-        format!("state after {at} steps: {}", lines.join("; "))
+        format!("state: {}", lines.join("; "))
     })
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use testkit::programs::{Program, Race, Tally};
+use testkit::programs::{Finding, Program, Race, Tally};
 
 const ENGINES: [Engine; 2] = [Engine::Jit, Engine::Interp];
 
@@ -22,7 +22,10 @@ pub fn run(minutes: f64, seed: u64, only: Option<u64>) -> Result<ExitCode, Strin
     println!("soak: programs from seed {seed} on, translated and interpreted");
     for seed in seed << 32.. {
         if let Err(finding) = race.run(&Program::generate(seed), &mut tally) {
-            println!("soak: the engines differ on program {seed}: {}", finding.what);
+            println!(
+                "soak: the engines differ on program {seed} at step {}: {}",
+                finding.step, finding.what
+            );
             println!("soak: cargo xtask soak --programs --program {seed} shows where");
             summary(&tally, start);
             return Ok(ExitCode::FAILURE);
@@ -57,19 +60,18 @@ fn counts<K: Display>(what: &str, counts: &BTreeMap<K, u64>) {
     }
 }
 
-/// One program, from its start to the step at which the engines part.
+/// One program, from its start to the first step at which the engines differ.
 fn one(seed: u64) -> Result<ExitCode, String> {
     let program = Program::generate(seed);
     let kinds: Vec<String> = program.kinds.iter().map(ToString::to_string).collect();
     println!("soak: program {seed}: {}", kinds.join("; "));
-    match Race::locate(&program).map_err(|error| error.to_string())? {
-        Some(divergence) => {
-            println!("{divergence}");
-            Ok(ExitCode::FAILURE)
-        }
-        None => {
-            println!("soak: no difference in lockstep");
-            Ok(ExitCode::SUCCESS)
-        }
-    }
+    let mut race = Race::new(ENGINES).map_err(|error| error.to_string())?;
+    let Some((finding, code)) = race.locate(&program) else {
+        println!("soak: no difference");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let Finding { equal_at, step, what, .. } = finding;
+    println!("soak: translated and interpreted differ at step {step}, equal at {equal_at}: {what}");
+    code.iter().for_each(|line| println!("  {line}"));
+    Ok(ExitCode::FAILURE)
 }
