@@ -125,6 +125,11 @@ fn translator_and_interpreter_agree_on_virtual_8086_mode() {
 }
 
 #[test]
+fn check_simd_prints_its_transcript() {
+    runs_as_kept("check-simd");
+}
+
+#[test]
 fn check_x87_prints_its_transcript() {
     runs_as_kept("check-x87");
 }
