@@ -10,7 +10,7 @@ use testkit::native::{Native, processor_name};
 /// Options of `record`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only this set: integer or x87
+    /// Only this set: integer, x87 or simd
     #[arg(long, value_parser = parse_set)]
     set: Option<Set>,
     /// Cases for each form and code size, instead of the set's own number
