@@ -84,11 +84,18 @@ impl Shape {
     }
 }
 
+/// What was made.
+struct Made {
+    what: String,
+    /// Where its file system begins, if it has one.
+    files_at: Option<u64>,
+}
+
 /// Carries out what is asked for.
 pub fn run(verb: &Verb) -> Result<(), Failure> {
     let Verb::Create(create) = verb;
     let shape = Shape::of(create.size);
-    let made = make(create, shape)?;
+    let Made { what, files_at } = make(create, shape)?;
     let option = if shape == Shape::Disk { "--disk" } else { "--floppy" };
     let file = create.file.display();
     let mut console = Console::stdout();
@@ -96,12 +103,16 @@ pub fn run(verb: &Verb) -> Result<(), Failure> {
         Shape::Floppy(_) => format!("{} KiB", create.size >> 10),
         Shape::Disk => show_bytes(create.size),
     };
-    console.line(&format!("{file}: {made}, {size}"), Style::Plain)?;
+    console.line(&format!("{file}: {what}, {size}"), Style::Plain)?;
+    if let Some(at) = files_at {
+        let at = if at == 0 { String::new() } else { format!("@@{at}") };
+        console.line(&format!("put files in: mcopy -i {file}{at} FILE ::"), Style::Plain)?;
+    }
     console.line(&format!("use it: cloister run {option} {file}"), Style::Plain)
 }
 
-/// Makes the file, whole or not at all; says what it is.
-fn make(create: &Create, shape: Shape) -> Result<String, Failure> {
+/// Makes the file, whole or not at all.
+fn make(create: &Create, shape: Shape) -> Result<Made, Failure> {
     let path = &create.file;
     if path.symlink_metadata().is_ok() {
         return Err(exists(path));
@@ -134,13 +145,22 @@ fn exists(path: &Path) -> Failure {
     ))
 }
 
-fn fill(file: &File, create: &Create, shape: Shape) -> io::Result<String> {
+fn fill(file: &File, create: &Create, shape: Shape) -> io::Result<Made> {
     file.set_len(create.size)?;
+    let empty = |what: &str| Made { what: what.to_owned(), files_at: None };
     let made = match (shape, create.fat) {
-        (Shape::Floppy(_), false) => "an empty diskette".to_owned(),
-        (Shape::Disk, false) => "an empty disk".to_owned(),
-        (Shape::Floppy(geometry), true) => fat::floppy(file, geometry)?,
-        (Shape::Disk, true) => fat::disk(file, create.size / SECTOR)?,
+        (Shape::Floppy(_), false) => empty("an empty diskette"),
+        (Shape::Disk, false) => empty("an empty disk"),
+        (Shape::Floppy(geometry), true) => {
+            fat::floppy(file, geometry)?;
+            let what = "a diskette with an empty FAT12 file system".to_owned();
+            Made { what, files_at: Some(0) }
+        }
+        (Shape::Disk, true) => {
+            let (kind, first) = fat::disk(file, create.size / SECTOR)?;
+            let what = format!("a disk with one {kind} partition from sector {first} on");
+            Made { what, files_at: Some(first * SECTOR) }
+        }
     };
     file.sync_all()?;
     Ok(made)

@@ -60,6 +60,11 @@ fn explain_usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return Status::Success.code();
     }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // A verb without what it is to do: its own help says what there is.
+        let _ = error.print();
+        return Status::Usage.code();
+    }
     output::say(&format!("cloister: {}; see --help", one_line(&error.to_string())));
     Status::Usage.code()
 }

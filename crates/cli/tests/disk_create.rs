@@ -74,3 +74,22 @@ fn a_formatted_diskette_is_booted() {
     boots_to_its_message("1440K", "--floppy");
     boots_to_its_message("360K", "--floppy");
 }
+
+#[test]
+fn how_files_get_in_is_said_with_the_place_of_the_partition() {
+    let scratch = Scratch::new();
+    for (size, told) in
+        [("1M", "@@32256 FILE ::"), ("64M", "@@1048576 FILE ::"), ("720K", ".img FILE ::")]
+    {
+        let image = scratch.path(&format!("{size}.img"));
+        let said = stdout(&run(["disk", "create", size, text(&image), "--fat"]));
+        assert!(said.contains("mcopy -i ") && said.contains(told), "{said}");
+    }
+}
+
+#[test]
+fn disk_alone_shows_what_there_is() {
+    let output = run(["disk"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("create"), "{}", stderr(&output));
+}

@@ -38,8 +38,8 @@ fn layout(geometry: Geometry) -> (u8, u16, u32) {
     }
 }
 
-/// Formats a diskette; says what it is now.
-pub fn floppy(file: &File, geometry: Geometry) -> io::Result<String> {
+/// Formats a diskette.
+pub fn floppy(file: &File, geometry: Geometry) -> io::Result<()> {
     let (media, root_entries, cluster) = layout(geometry);
     let options = FormatVolumeOptions::new()
         .volume_label(LABEL)
@@ -50,12 +50,12 @@ pub fn floppy(file: &File, geometry: Geometry) -> io::Result<String> {
         .sectors_per_track(geometry.sectors.into())
         .heads(geometry.heads.into())
         .drive_num(0);
-    fatfs::format_volume(Window::new(file, 0, geometry.len_sectors() * SECTOR), options)?;
-    Ok("a diskette with an empty FAT12 file system".into())
+    fatfs::format_volume(Window::new(file, 0, geometry.len_sectors() * SECTOR), options)
 }
 
-/// Writes a partition table and formats the partition; says what it is now.
-pub fn disk(file: &File, sectors: u64) -> io::Result<String> {
+/// Writes a partition table and formats the partition; gives the file system's kind and the
+/// partition's first sector.
+pub fn disk(file: &File, sectors: u64) -> io::Result<(&'static str, u64)> {
     let first = if sectors < SMALL { SMALL_FIRST } else { FIRST };
     let count = sectors.checked_sub(first).filter(|count| *count >= 64).ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, "too small for a partition; 64K is the least")
@@ -79,7 +79,7 @@ pub fn disk(file: &File, sectors: u64) -> io::Result<String> {
         FatType::Fat16 => "FAT16",
         FatType::Fat32 => "FAT32",
     };
-    Ok(format!("a disk with one {name} partition from sector {first} on"))
+    Ok((name, first))
 }
 
 /// The first sector of a disk: the program, and a table with one active partition.
