@@ -197,9 +197,11 @@ impl Bus {
         let value = match owner {
             NOBODY => u32::MAX,
             INTC => {
+                let value =
+                    self.intc.as_mut().map_or(u32::MAX, |d| d.read(u64::from(port), &mut io));
                 // A poll acknowledges.
-                self.shown_lines = None;
-                self.intc.as_mut().map_or(u32::MAX, |d| d.read(u64::from(port), &mut io))
+                self.take_intr();
+                value
             }
             n => self.devices[usize::from(n)].read(u64::from(port), &mut io),
         };
@@ -224,7 +226,7 @@ impl Bus {
                 if let Some(d) = self.intc.as_mut() {
                     d.write(u64::from(port), value, &mut io);
                 }
-                self.shown_lines = None;
+                self.take_intr();
             }
             n => self.devices[usize::from(n)].write(u64::from(port), value, &mut io),
         }

@@ -59,8 +59,9 @@ impl Address for Base {
 impl Address for Any32 {
     #[inline(always)]
     fn of(cpu: &Cpu, insn: &Insn) -> u32 {
-        let base = cpu.state.gpr[usize::from(insn.base).min(16)] as u32;
-        let index = cpu.state.gpr[usize::from(insn.index).min(16)] as u32;
+        // The decoder gives 16 for none, and no more.
+        let base = cpu.state.gpr[usize::from(insn.base)] as u32;
+        let index = cpu.state.gpr[usize::from(insn.index)] as u32;
         base.wrapping_add(index << (insn.scale & 31)).wrapping_add(insn.disp)
     }
 }

@@ -78,6 +78,7 @@ pub struct Mmu {
     seen_map: u64,
     /// Linear pages that data breakpoints keep out of the view.
     watched: [Option<u64>; 8],
+    is_watching: bool,
 }
 
 impl Default for Mmu {
@@ -90,6 +91,7 @@ impl Default for Mmu {
             seen_withdrawals: 0,
             seen_map: 0,
             watched: [None; 8],
+            is_watching: false,
         }
     }
 }
@@ -152,6 +154,7 @@ impl Mmu {
     pub fn watch(&mut self, pages: [Option<u64>; 8]) {
         if self.watched != pages {
             self.watched = pages;
+            self.is_watching = pages.iter().any(Option::is_some);
             self.view.clear();
         }
     }
@@ -347,7 +350,7 @@ impl Mmu {
 
     /// Where a page leads and its rights, if that is cached and the page isn't watched.
     fn cached(&self, mem: &Memory, lin: LinAddr) -> Option<(Target, Entry)> {
-        if self.watched.contains(&Some(lin.page_number())) {
+        if self.is_watching && self.watched.contains(&Some(lin.page_number())) {
             return None;
         }
         let (phys, rights) = match self.control.paging {

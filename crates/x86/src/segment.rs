@@ -41,31 +41,37 @@ pub struct Selector(pub u16);
 impl Selector {
     /// RPL, 0..=3.
     #[must_use]
+    #[inline]
     pub const fn rpl(self) -> u8 {
         (self.0 & 3) as u8
     }
     /// True where it names a descriptor of the LDT.
     #[must_use]
+    #[inline]
     pub const fn is_local(self) -> bool {
         self.0 & 4 != 0
     }
     /// Byte offset of the descriptor in its table.
     #[must_use]
+    #[inline]
     pub const fn offset(self) -> u32 {
         (self.0 & !7) as u32
     }
     /// True for the null selectors 0..=3.
     #[must_use]
+    #[inline]
     pub const fn is_null(self) -> bool {
         self.0 & !3 == 0
     }
     /// The selector part of an error code: index and TI.
     #[must_use]
+    #[inline]
     pub const fn error(self) -> u16 {
         self.0 & !3
     }
     /// The same with another RPL.
     #[must_use]
+    #[inline]
     pub const fn with_rpl(self, rpl: u8) -> Self {
         Self(self.0 & !3 | rpl as u16)
     }
@@ -132,77 +138,92 @@ pub struct Descriptor(pub u64);
 impl Descriptor {
     /// The attribute word (see [`attr`]).
     #[must_use]
+    #[inline]
     pub const fn attrs(self) -> u16 {
         (self.0 >> 40) as u16 & 0xF0FF
     }
     /// True where all bits of `mask` are set in the attribute word.
     #[must_use]
+    #[inline]
     pub const fn has(self, mask: u16) -> bool {
         self.attrs() & mask == mask
     }
     /// Segment base.
     #[must_use]
+    #[inline]
     pub const fn base(self) -> u32 {
         (self.0 >> 16 & 0xFF_FFFF) as u32 | (self.0 >> 56 << 24) as u32
     }
     /// Segment limit in bytes, granularity applied: the last valid offset.
     #[must_use]
+    #[inline]
     pub const fn limit(self) -> u32 {
         let raw = (self.0 & 0xFFFF) as u32 | (self.0 >> 32 & 0xF_0000) as u32;
         if self.has(attr::G) { raw << 12 | 0xFFF } else { raw }
     }
     /// DPL, 0..=3.
     #[must_use]
+    #[inline]
     pub const fn dpl(self) -> u8 {
         (self.0 >> 45 & 3) as u8
     }
     /// Present.
     #[must_use]
+    #[inline]
     pub const fn present(self) -> bool {
         self.has(attr::P)
     }
     /// Code or data, not a system descriptor.
     #[must_use]
+    #[inline]
     pub const fn is_code_or_data(self) -> bool {
         self.has(attr::S)
     }
     /// A code segment.
     #[must_use]
+    #[inline]
     pub const fn is_code(self) -> bool {
         self.has(attr::S | attr::CODE)
     }
     /// A data segment.
     #[must_use]
+    #[inline]
     pub const fn is_data(self) -> bool {
         self.has(attr::S) && !self.has(attr::CODE)
     }
     /// A conforming code segment.
     #[must_use]
+    #[inline]
     pub const fn is_conforming(self) -> bool {
         self.has(attr::S | attr::CODE | attr::EC)
     }
     /// A data segment that may be written.
     #[must_use]
+    #[inline]
     pub const fn is_writable(self) -> bool {
         self.is_data() && self.has(attr::RW)
     }
     /// A segment that may be read: all data, readable code.
     #[must_use]
+    #[inline]
     pub const fn is_readable(self) -> bool {
         self.is_data() || (self.is_code() && self.has(attr::RW))
     }
     /// The system type, 0..=15, or `None` for code and data (see [`system_type`]).
     #[must_use]
+    #[inline]
     pub const fn system(self) -> Option<u8> {
         if self.is_code_or_data() { None } else { Some((self.0 >> 40 & 15) as u8) }
     }
     /// Gate: target selector.
     #[must_use]
+    #[inline]
     pub const fn gate_selector(self) -> Selector {
         Selector((self.0 >> 16) as u16)
     }
     /// Gate: target offset, all 32 bits; a 16-bit gate uses the low half.
     #[must_use]
+    #[inline]
     pub const fn gate_offset(self) -> u32 {
         (self.0 & 0xFFFF) as u32 | (self.0 >> 32 & 0xFFFF_0000) as u32
     }
@@ -237,12 +258,14 @@ impl Segment {
 
     /// The hidden part from a descriptor.
     #[must_use]
+    #[inline]
     pub const fn from_descriptor(selector: Selector, d: Descriptor) -> Self {
         Self { base: d.base() as u64, limit: d.limit(), attrs: d.attrs(), selector }
     }
 
     /// A null selector: unusable until loaded again.
     #[must_use]
+    #[inline]
     pub const fn null(selector: Selector) -> Self {
         Self { base: 0, limit: 0, attrs: 0, selector }
     }
@@ -263,6 +286,7 @@ impl Segment {
 
     /// DPL of the descriptor, 0..=3.
     #[must_use]
+    #[inline]
     pub const fn dpl(&self) -> u8 {
         (self.attrs >> 5 & 3) as u8
     }
@@ -290,6 +314,7 @@ impl Segment {
 
     /// A data segment that expands down.
     #[must_use]
+    #[inline]
     pub const fn is_expand_down(&self) -> bool {
         self.has(attr::S | attr::EC) && self.attrs & attr::CODE == 0
     }

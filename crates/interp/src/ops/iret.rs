@@ -71,15 +71,11 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     })
 }
 
-#[inline]
+#[inline(always)]
 fn top(cpu: &mut Cpu, sys: &mut System, wide: bool, from: Place) -> Result<Top, Fault> {
     let mut pops = Popper::told(cpu, wide);
-    pops.probe(cpu, sys, 2)?;
-    pops.probe(cpu, sys, 1)?;
-    let eip = pops.next(cpu, sys)?;
-    let cs = pops.selector(cpu, sys)?;
-    let eflags = pops.next(cpu, sys)?;
-    Ok(Top { eip, cs, eflags, wide, pops, from })
+    let [eip, cs, eflags] = pops.next_three(cpu, sys)?;
+    Ok(Top { eip, cs: Selector(cs as u16), eflags, wide, pops, from })
 }
 
 /// #GP(0) where EIP lies outside the segment that real and virtual-8086 mode go back to.

@@ -44,7 +44,7 @@ impl Shift for Sar {
     }
 }
 
-struct Rol;
+pub(crate) struct Rol;
 impl Shift for Rol {
     #[inline(always)]
     fn apply<W: Width>(a: W, count: u32, old: Arith) -> Option<(W, Arith)> {
@@ -52,7 +52,7 @@ impl Shift for Rol {
     }
 }
 
-struct Ror;
+pub(crate) struct Ror;
 impl Shift for Ror {
     #[inline(always)]
     fn apply<W: Width>(a: W, count: u32, old: Arith) -> Option<(W, Arith)> {
@@ -60,7 +60,7 @@ impl Shift for Ror {
     }
 }
 
-struct Rcl;
+pub(crate) struct Rcl;
 impl Shift for Rcl {
     #[inline(always)]
     fn apply<W: Width>(a: W, count: u32, old: Arith) -> Option<(W, Arith)> {
@@ -68,7 +68,7 @@ impl Shift for Rcl {
     }
 }
 
-struct Rcr;
+pub(crate) struct Rcr;
 impl Shift for Rcr {
     #[inline(always)]
     fn apply<W: Width>(a: W, count: u32, old: Arith) -> Option<(W, Arith)> {

@@ -5,7 +5,7 @@ use crate::chain::{End, Op, Step, go_on, slow};
 use crate::cpu::{Cpu, Word};
 use crate::ops::arith::{Adc, Add, Binary, Cmp, Dec, Inc, Neg, Sbb, Sub, Unary};
 use crate::ops::logic::{And, Not, Or, Test, Xor};
-use crate::ops::shift::{Sar, Shift, Shl, Shr};
+use crate::ops::shift::{Rcl, Rcr, Rol, Ror, Sar, Shift, Shl, Shr};
 use bus::System;
 use decode::{Insn, Opcode};
 use x86::alu;
@@ -210,7 +210,7 @@ fn mem_unary<O: Unary, A: Address, W: Word>(
     go_on(cpu, sys, rest)
 }
 
-/// Shifts of a register by a constant that isn't 0.
+/// Shifts and rotates of a register by a constant that isn't 0.
 fn shift(insn: &Insn, operation: u8, byte: u8) -> Option<Step> {
     let is_one = byte >= 0xD0;
     if insn.is_mem() || (!is_one && insn.imm & 31 == 0) {
@@ -218,9 +218,15 @@ fn shift(insn: &Insn, operation: u8, byte: u8) -> Option<Step> {
     }
     let width = width(insn, byte);
     Some(match (operation, is_one) {
+        (0, true) => by_width!(width, shift_one::<Rol>),
+        (1, true) => by_width!(width, shift_one::<Ror>),
+        (2, true) => by_width!(width, shift_one::<Rcl>),
+        (3, true) => by_width!(width, shift_one::<Rcr>),
         (4 | 6, true) => by_width!(width, shift_one::<Shl>),
         (5, true) => by_width!(width, shift_one::<Shr>),
         (7, true) => by_width!(width, shift_one::<Sar>),
+        (0, false) => by_width!(width, shift_imm::<Rol>),
+        (1, false) => by_width!(width, shift_imm::<Ror>),
         (4 | 6, false) => by_width!(width, shift_imm::<Shl>),
         (5, false) => by_width!(width, shift_imm::<Shr>),
         (7, false) => by_width!(width, shift_imm::<Sar>),

@@ -68,7 +68,7 @@ pub(in crate::ops) fn probe_outer(
 }
 
 /// The code segment of a return, with its checks.
-#[inline]
+#[inline(always)]
 pub(in crate::ops) fn checked_code(
     cpu: &mut Cpu,
     sys: &mut System,

@@ -44,7 +44,7 @@ impl NewStack {
     }
 
     /// The stack of ring `ring`, from the TSS, with all its checks: #TS, or #SS if absent.
-    #[inline]
+    #[inline(always)]
     pub fn inner(
         cpu: &mut Cpu,
         sys: &mut System,
@@ -67,10 +67,21 @@ impl NewStack {
         if self.segment.is_32bit() { at } else { at & 0xFFFF }
     }
 
+    /// True where `bytes` below the stack pointer surely lie within the limit: a 32-bit stack
+    /// that grows down to offset 0.
+    #[inline]
+    fn has(&self, bytes: u32) -> bool {
+        let s = &self.segment;
+        s.is_32bit() && !s.is_expand_down() && self.esp >= bytes && self.esp - 1 <= s.limit
+    }
+
     /// #SS unless `words` more words fit within the limit.
     #[inline]
     pub fn room(&self, cpu: &mut Cpu, words: u32) -> Result<(), Fault> {
         let size = u32::from(self.size);
+        if self.has(words * size) {
+            return Ok(());
+        }
         for n in 1..=words {
             let offset = self.below(n * size);
             let fits = self.segment.bounds().is_some_and(|(low, high)| {
@@ -106,6 +117,31 @@ impl NewStack {
         Ok(())
     }
 
+    /// Pushes words, the first one first: all at once where they lie in a page that the
+    /// software TLB knows.
+    #[inline]
+    pub fn push_all(
+        &mut self,
+        cpu: &mut Cpu,
+        sys: &mut System,
+        words: &[u32],
+    ) -> Result<(), Fault> {
+        let bytes = words.len() as u32 * 4;
+        if self.size == 4 && self.has(bytes) {
+            let at = self.esp - bytes;
+            let lin = u64::from((self.segment.base as u32).wrapping_add(at));
+            if let Some(place) = cpu.mmu.view().write(lin, bytes, self.user) {
+                for (n, word) in (0..).zip(words.iter().rev()) {
+                    crate::access::store(sys, place + 4 * n, *word);
+                }
+                words.iter().for_each(|word| cpu.frame.push(*word));
+                self.esp = at;
+                return Ok(());
+            }
+        }
+        words.iter().try_for_each(|word| self.push(cpu, sys, *word))
+    }
+
     /// Makes it the stack.
     #[inline]
     pub fn enter(&self, cpu: &mut Cpu) {
@@ -120,7 +156,7 @@ pub(in crate::ops) fn tss_is_32bit(cpu: &Cpu) -> bool {
 }
 
 /// SS:ESP of a ring in the TSS. #TS(TSS) where its limit is below them.
-#[inline]
+#[inline(always)]
 fn tss_stack(
     cpu: &mut Cpu,
     sys: &mut System,
@@ -189,6 +225,26 @@ impl Popper {
         let value = self.untold(cpu, sys)?;
         cpu.frame.push(value);
         Ok(value)
+    }
+
+    /// The next three words: the last one is read first, and then the one before it, as
+    /// processors do.
+    #[inline(always)]
+    pub fn next_three(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<[u32; 3], Fault> {
+        let ss = SegReg::Ss;
+        let is_plain = self.size == 4
+            && cpu.state.stack32()
+            && u64::from(self.at) + 12 <= cpu.read_end[ss as usize];
+        let place = is_plain.then(|| cpu.mmu.view().read(cpu.linear(ss, self.at), 12, cpu.user()));
+        if let Some(place) = place.flatten() {
+            let words = [0, 4, 8].map(|n| crate::access::load(sys, place + n));
+            words.iter().for_each(|word| cpu.frame.push(*word));
+            self.skip(12);
+            return Ok(words);
+        }
+        self.probe(cpu, sys, 2)?;
+        self.probe(cpu, sys, 1)?;
+        Ok([self.next(cpu, sys)?, self.next(cpu, sys)?, self.next(cpu, sys)?])
     }
 
     /// The next word as a selector.

@@ -64,7 +64,7 @@ pub(super) fn enter_handler(
 }
 
 /// The ring of the handler, after the checks of its code segment.
-#[inline]
+#[inline(always)]
 fn checked_ring(cpu: &mut Cpu, entry: &Entry, who: Who) -> Result<u8, Fault> {
     let (d, cpl) = (entry.descriptor, cpu.state.cpl);
     if !d.is_code() {
@@ -90,24 +90,26 @@ fn push_frame(
     delivery: Delivery,
     inward: bool,
 ) -> Result<(), Fault> {
+    let mut words = [0; 10];
+    let mut count = 0;
+    let mut add = |word: u32| {
+        words[count] = word;
+        count += 1;
+    };
     if cpu.state.vm86() {
         for reg in DATA {
-            let selector = cpu.state.segment(reg).selector;
-            stack.push(cpu, sys, u32::from(selector.0))?;
+            add(u32::from(cpu.state.segment(reg).selector.0));
         }
     }
     if inward {
-        let ss = cpu.state.segment(SegReg::Ss).selector;
-        let esp = cpu.state.reg32(gpr::ESP);
-        stack.push(cpu, sys, u32::from(ss.0))?;
-        stack.push(cpu, sys, esp)?;
+        add(u32::from(cpu.state.segment(SegReg::Ss).selector.0));
+        add(cpu.state.reg32(gpr::ESP));
     }
-    let flags = cpu.state.eflags();
-    stack.push(cpu, sys, flags)?;
-    stack.push(cpu, sys, u32::from(delivery.from.cs.0))?;
-    stack.push(cpu, sys, delivery.from.eip)?;
+    add(cpu.state.eflags());
+    add(u32::from(delivery.from.cs.0));
+    add(delivery.from.eip);
     if let Some(code) = delivery.error_code {
-        stack.push(cpu, sys, u32::from(code))?;
+        add(u32::from(code));
     }
-    Ok(())
+    stack.push_all(cpu, sys, &words[..count])
 }

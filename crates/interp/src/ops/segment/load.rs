@@ -75,7 +75,7 @@ pub(in crate::ops) fn data(
 }
 
 /// A stack segment for `cpl`: RPL and DPL equal to it, writable data.
-#[inline]
+#[inline(always)]
 pub(in crate::ops) fn stack(
     cpu: &mut Cpu,
     sys: &mut System,

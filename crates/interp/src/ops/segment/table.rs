@@ -77,7 +77,7 @@ impl Entry {
     }
 
     /// Sets the accessed bit, in memory too, and gives the hidden part.
-    #[inline]
+    #[inline(always)]
     pub fn accessed(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<Segment, Fault> {
         if !self.descriptor.has(attr::ACCESSED) {
             self.set_type(cpu, sys, u64::from(attr::ACCESSED), 0)?;
@@ -115,7 +115,7 @@ pub(in crate::ops) fn null(cpu: &mut Cpu, selector: Selector, who: Who) -> Fault
 }
 
 /// The table that a selector points into; `None` where no LDT is loaded.
-#[inline]
+#[inline(always)]
 fn table(cpu: &Cpu, selector: Selector) -> Option<TableReg> {
     if !selector.is_local() {
         return Some(cpu.state.gdtr);
@@ -125,7 +125,7 @@ fn table(cpu: &Cpu, selector: Selector) -> Option<TableReg> {
 }
 
 /// Reads the descriptor of a selector that isn't null, or tells which rule stands against it.
-#[inline]
+#[inline(always)]
 fn find(
     cpu: &mut Cpu,
     sys: &mut System,
@@ -141,7 +141,10 @@ fn find(
 }
 
 /// Reads a descriptor; null selectors and those beyond their table are refused.
-#[inline]
+///
+/// Inlined, like what loads segments with it: a descriptor or segment that comes back through
+/// memory is stored in parts and loaded whole, and the host waits for that.
+#[inline(always)]
 pub(in crate::ops) fn fetch(
     cpu: &mut Cpu,
     sys: &mut System,
