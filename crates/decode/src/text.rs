@@ -1,6 +1,6 @@
-//! Disassembly for people, in Intel's notation.
+//! Disassembly for people, in Intel's notation: of a guest's code, and of the host's.
 
-use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
+use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, Mnemonic, OpKind};
 
 /// Disassembles `bytes`, which lie at `ip` in a code segment of the given size: for each
 /// instruction its offset, its length in bytes and its text, `(bad)` for what isn't one.
@@ -25,6 +25,122 @@ pub fn disassemble(bytes: &[u8], bits32: bool, ip: u32) -> Vec<(usize, u8, Strin
     lines
 }
 
+/// An instruction of the host, as a translator emitted it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostLine {
+    /// Offset in the bytes.
+    pub offset: usize,
+    /// Its text in Intel's notation.
+    pub text: String,
+    /// A user program can't run it, or it tells or changes what isn't the program's own:
+    /// privileged, I/O, system calls and interrupts, segments, flags but the status flags.
+    pub is_forbidden: bool,
+}
+
+/// Disassembles 64-bit code that lies at `ip`.
+#[must_use]
+pub fn disassemble_host(bytes: &[u8], ip: u64) -> Vec<HostLine> {
+    let mut decoder = Decoder::with_ip(64, bytes, ip, DecoderOptions::NONE);
+    let mut formatter = IntelFormatter::new();
+    let options = formatter.options_mut();
+    options.set_uppercase_hex(true);
+    options.set_space_after_operand_separator(true);
+    options.set_branch_leading_zeros(false);
+    let mut lines = Vec::new();
+    while decoder.can_decode() {
+        let offset = decoder.position();
+        if let Some(name) = bmi2(&bytes[offset..]) {
+            let text = name.to_owned();
+            lines.push(HostLine { offset, text, is_forbidden: false });
+            if decoder.set_position(offset + BMI2_LEN).is_err() {
+                break;
+            }
+            decoder.set_ip(ip + (offset + BMI2_LEN) as u64);
+            continue;
+        }
+        let insn = decoder.decode();
+        let mut text = String::new();
+        formatter.format(&insn, &mut text);
+        lines.push(HostLine { offset, text, is_forbidden: is_forbidden(&insn) });
+    }
+    lines
+}
+
+/// Bytes of a three-byte VEX prefix, an opcode and a ModRM that names registers.
+const BMI2_LEN: usize = 5;
+
+/// The BMI2 instructions between registers that a translator emits: no guest of ours has them, so
+/// the decoder is built without.
+fn bmi2(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xC4, _, _, 0xF7, 0xC0..=0xFF, ..] => Some("sarx"),
+        [0xC4, _, _, 0xF5, 0xC0..=0xFF, ..] => Some("pext"),
+        _ => None,
+    }
+}
+
+fn is_forbidden(insn: &Instruction) -> bool {
+    use Mnemonic::{
+        Bound, Cli, Cpuid, Hlt, INVALID, In, Insb, Insd, Insw, Int, Int1, Int3, Into, Iret, Iretd,
+        Iretq, Lar, Lgs, Lldt, Lsl, Lss, Out, Outsb, Outsd, Outsw, Popf, Popfd, Popfq, Pushf,
+        Pushfd, Pushfq, Rdpmc, Rdtsc, Rdtscp, Retf, Sgdt, Sidt, Sldt, Smsw, Sti, Str, Syscall,
+        Sysenter, Verr, Verw, Wrgsbase, Xgetbv,
+    };
+    let segment = (0..insn.op_count())
+        .any(|n| insn.op_kind(n) == OpKind::Register && insn.op_register(n).is_segment_register());
+    let named = matches!(
+        insn.mnemonic(),
+        Bound
+            | Cli
+            | Cpuid
+            | Hlt
+            | In
+            | Insb
+            | Insd
+            | Insw
+            | Int
+            | Int1
+            | Int3
+            | Into
+            | INVALID
+            | Iret
+            | Iretd
+            | Iretq
+            | Lar
+            | Lgs
+            | Lldt
+            | Lsl
+            | Lss
+            | Out
+            | Outsb
+            | Outsd
+            | Outsw
+            | Popf
+            | Popfd
+            | Popfq
+            | Pushf
+            | Pushfd
+            | Pushfq
+            | Rdpmc
+            | Rdtsc
+            | Rdtscp
+            | Retf
+            | Sgdt
+            | Sidt
+            | Sldt
+            | Smsw
+            | Sti
+            | Str
+            | Syscall
+            | Sysenter
+            | Verr
+            | Verw
+            | Wrgsbase
+            | Xgetbv
+    );
+    segment || named || insn.is_privileged()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +150,14 @@ mod tests {
         let lines = disassemble(&[0x0F, 0x22, 0xC0, 0xEB, 0xFE], true, 0x7C00);
         assert_eq!(lines[0].2, "mov cr0, eax");
         assert_eq!(lines[1], (3, 2, "jmp short 7C03h".to_owned()));
+    }
+
+    #[test]
+    fn what_a_user_program_must_not_run_is_told() {
+        let forbidden = |bytes: &[u8]| disassemble_host(bytes, 0)[0].is_forbidden;
+        for bytes in [&[0xF4][..], &[0xFA], &[0xE6, 0x80], &[0x9C], &[0x0F, 0xA2], &[0x8E, 0xD8]] {
+            assert!(forbidden(bytes), "{bytes:x?}");
+        }
+        assert!(!forbidden(&[0x65, 0x67, 0x8B, 0x03]) && !forbidden(&[0x9F]));
     }
 }

@@ -65,8 +65,10 @@ pub struct Draft {
     pub edges: Vec<DraftEdge>,
     /// Offsets of host instructions that may fault, and of the stubs for them.
     pub expected: Vec<(u32, u32)>,
-    /// Host offset, kind and guest offset at which each guest instruction begins.
+    /// Where each guest instruction's host code begins.
     pub lines: Vec<Line>,
+    /// Bytes of host code in line: stubs lie behind.
+    pub hot: u32,
 }
 
 /// Where a guest instruction's host code begins.
@@ -326,6 +328,7 @@ impl Emitter<'_> {
 
     fn finish(mut self, len: u32) -> Option<Draft> {
         let cold = std::mem::take(&mut self.cold);
+        let hot = self.offset() as u32;
         self.emit_short();
         cold.iter().for_each(|c| self.emit_cold(c));
         let drafts = std::mem::take(&mut self.edges);
@@ -360,7 +363,7 @@ impl Emitter<'_> {
             let displacement = edge.stub as i32 - edge.patch as i32 - 4;
             code[edge.patch..edge.patch + 4].copy_from_slice(&displacement.to_le_bytes());
         }
-        Some(Draft { code, len, steps, edges, expected, lines })
+        Some(Draft { code, len, steps, edges, expected, lines, hot })
     }
 
     /// True where `eip` lies in the page of the block.

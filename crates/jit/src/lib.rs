@@ -16,6 +16,7 @@ mod engine;
 pub mod fault;
 pub mod forms;
 pub mod jumps;
+pub mod listing;
 pub mod rewrite;
 pub mod stubs;
 pub mod window;
