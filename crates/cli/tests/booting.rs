@@ -39,6 +39,20 @@ fn a_disk_without_boot_program_leads_to_the_diskette() {
 }
 
 #[test]
+fn a_boot_program_that_gives_up_by_int_18h_leads_to_the_next_drive() {
+    let scratch = Scratch::new();
+    let (floppy, _) = two_drives(&scratch);
+    let gives_up =
+        [common::boot_sector(&[say("gave up,"), vec![0xCD, 0x18]].concat()), vec![0; 1 << 20]];
+    let disk = scratch.file("gives-up.img", &gives_up.concat());
+    let drives = ["run", "--floppy", text(&floppy), "--disk", text(&disk)];
+    let said = stdout(&run(drives.iter().chain(&["--boot", "disk,floppy"])));
+    assert_eq!(said.trim(), "gave up,A");
+    let screen = finds_nothing(&["--disk", text(&disk)]);
+    assert!(screen.contains("Fixed disk C: its boot program gave up."), "{screen}");
+}
+
+#[test]
 fn a_drive_named_twice_is_refused() {
     let scratch = Scratch::new();
     let (floppy, _) = two_drives(&scratch);

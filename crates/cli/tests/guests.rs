@@ -117,6 +117,16 @@ fn syslinux_prompts_helps_and_chains_another_boot_sector() {
     assert!(screen.contains("boot: other") && screen.contains("CHAINED"), "{screen}");
 }
 
+#[test]
+fn isolinux_loads_ipxe_which_prints_its_banner_and_features() {
+    let Some([image]) = guests(["ipxe.iso"]) else { return };
+    let disk = format!("{},ro", text(&image));
+    let screen = succeeds(&["--expect", "No more network devices", "--disk", &disk]);
+    for part in ["ISOLINUX", "Loading ipxe.krn", "iPXE 1.", "Features: DNS HTTP"] {
+        assert!(screen.contains(part), "{part} isn't in {screen}");
+    }
+}
+
 /// SeaBIOS shows nothing, for its display's BIOS would be an option ROM; but it boots.
 #[test]
 fn seabios_as_the_bios_boots_a_diskette() {

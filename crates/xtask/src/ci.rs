@@ -17,7 +17,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("tests", &["test", "--workspace"]),
     ("fuzz targets", FUZZ),
-    ("GRUB", &["xtask", "guests"]),
+    ("real guests", &["xtask", "guests"]),
 ];
 
 /// Without the fuzzer's runtime, which would need a C++ compiler.
