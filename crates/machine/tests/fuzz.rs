@@ -32,3 +32,14 @@ proptest! {
         fuzz::devices(&input);
     }
 }
+
+/// AF after a shift by CL hangs on the count, which a shift of CL shifts away.
+#[test]
+fn a_shift_of_its_own_count_clears_af() {
+    // mov bx, 60; again: mov al, 15; add al, 1; mov cl, 5; shr cl, cl; pushf; pop dx; dec bx;
+    // jnz again; hlt
+    machine::fuzz::code(&[
+        0xBB, 60, 0, 0xB0, 0x0F, 0x04, 0x01, 0xB1, 0x05, 0xD2, 0xE9, 0x9C, 0x5A, 0x4B, 0x75, 0xF3,
+        0xF4,
+    ]);
+}

@@ -34,6 +34,10 @@ impl Emitter<'_> {
             return None;
         }
         let is_shift_cl = f.writes == Writes::ShiftCl && !dead;
+        // Whether AF is cleared hangs on the count, which such a shift has shifted away.
+        if is_shift_cl && !item.insn.is_mem() && item.guest.modrm & 7 == 1 {
+            return None;
+        }
         let before = self.offset();
         if item.insn.code == Code::Lahf || is_shift_cl {
             self.settle_af();
