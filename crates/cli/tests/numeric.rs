@@ -58,3 +58,8 @@ fn the_guest_computes_as_the_host(flags: &str) {
 fn x87_programs_compute_as_on_the_host() {
     the_guest_computes_as_the_host("-march=pentiumpro -mfpmath=387 -mno-sse");
 }
+
+#[test]
+fn sse2_programs_compute_as_on_the_host() {
+    the_guest_computes_as_the_host("-march=pentium4 -mfpmath=sse");
+}
