@@ -56,6 +56,10 @@ fn rarer(why: &Cause) -> Option<String> {
             value,
             register_name(register)
         ),
+        Cause::Opcode { bytes, why: OpcodeCheck::Deliberate } => format!(
+            "{} is an instruction that only raises #UD, put there on purpose",
+            crate::words::hex(&bytes[..2])
+        ),
         Cause::Opcode { bytes, why } => {
             format!("{} are no instruction here: {}", crate::words::hex(&bytes), opcode_check(why))
         }
@@ -249,7 +253,7 @@ const fn opcode_check(why: OpcodeCheck) -> &'static str {
         OpcodeCheck::NotEnabled => {
             "CR0.EM is set, or CR4.OSFXSR (for #XM: OSXMMEXCPT) is clear, so SSE isn't enabled"
         }
-        OpcodeCheck::Deliberate => "an UD instruction, put there on purpose",
+        OpcodeCheck::Deliberate => "it only raises #UD",
     }
 }
 
