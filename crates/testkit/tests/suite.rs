@@ -197,6 +197,11 @@ fn the_system_says_what_the_peer_says() {
 }
 
 #[test]
+fn ports_and_the_alarm_say_what_the_peers_say() {
+    compare("suite-ports");
+}
+
+#[test]
 fn every_listed_difference_names_a_screen() {
     for row in read("DIFFERENCES.md").lines().filter(|row| row.starts_with("| `")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
