@@ -6,7 +6,7 @@
 
 use crate::arena::Arena;
 use crate::block::{Block, Edge, Key, Site};
-use crate::emit::{Draft, Line};
+use crate::emit::Draft;
 use crate::fault::Expected;
 use crate::jumps::Jumps;
 use bus::System;
@@ -46,8 +46,6 @@ pub struct Cache {
     pub sites: Vec<Site>,
     /// Where emitted code may fault, in the order of addresses.
     pub expected: Vec<Expected>,
-    /// Lines of each block, kept only for listings.
-    pub lines: Option<HashMap<u32, Vec<Line>>>,
 }
 
 impl Cache {
@@ -93,9 +91,6 @@ impl Cache {
         self.blocks.push(Block { key, len, steps, start, host_len, linked: Vec::new() });
         self.by_key.insert(key, id);
         self.by_page.entry((key.place >> 12) as u32).or_default().push(id);
-        if let Some(lines) = &mut self.lines {
-            lines.insert(id, draft.lines);
-        }
         id
     }
 
@@ -103,6 +98,16 @@ impl Cache {
     #[must_use]
     pub fn edge(&self, number: u32) -> Edge {
         self.edges[number as usize]
+    }
+
+    /// All blocks that can be executed, by their numbers.
+    pub fn live(&self) -> impl Iterator<Item = (u32, &Block)> {
+        (0..).zip(&self.blocks).filter(|(_, block)| block.start != 0)
+    }
+
+    /// All edges, by their numbers.
+    pub fn edges(&self) -> impl Iterator<Item = (u32, &Edge)> {
+        (0..).zip(&self.edges)
     }
 
     /// Lets an edge jump straight to a block.

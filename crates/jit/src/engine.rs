@@ -59,8 +59,8 @@ pub struct Jit {
     jumps: Jumps,
     windows: Box<Windows>,
     /// Instructions, by their offsets in the arena, that must not use a window.
-    soft: HashSet<u64>,
-    tuning: Tuning,
+    pub(crate) soft: HashSet<u64>,
+    pub(crate) tuning: Tuning,
 }
 
 impl std::fmt::Debug for Jit {

@@ -19,6 +19,7 @@ pub mod jumps;
 pub mod listing;
 pub mod rewrite;
 pub mod stubs;
+pub mod survey;
 pub mod window;
 
 pub use arena::JitError;

@@ -15,6 +15,8 @@ pub struct Entry {
     pub guest: String,
     /// How it was translated.
     pub kind: Kind,
+    /// The host code begins with the guest's very bytes.
+    pub is_identical: bool,
     /// The host instructions in line.
     pub host: Vec<String>,
 }
@@ -44,11 +46,12 @@ pub fn listing(bytes: &[u8], eip: u32, mode: Mode) -> Option<Listing> {
     let source =
         Source { bytes, eip, page_offset, limit, mode, features, place, soft: &soft, most: 32 };
     let draft = translate(&source, 0, &mut Vec::new(), 0)?;
-    Some(lay_out(&source, &draft))
+    Some(lay_out(&source, &draft, &draft.code, 0))
 }
 
-fn lay_out(source: &Source, draft: &Draft) -> Listing {
-    let host = decode::disassemble_host(&draft.code, 0);
+/// The listing of a draft whose code, with what was patched since, is `code` and lies at `ip`.
+pub(crate) fn lay_out(source: &Source, draft: &Draft, code: &[u8], ip: u64) -> Listing {
+    let host = decode::disassemble_host(code, ip);
     let between = |from: u32, to: u32| {
         let lines = host.iter().filter(|l| (from..to).contains(&(l.offset as u32)));
         lines.map(|l| l.text.clone()).collect::<Vec<_>>()
@@ -60,7 +63,10 @@ fn lay_out(source: &Source, draft: &Draft) -> Listing {
     let ends = draft.lines.iter().skip(1).map(|l| l.host).chain([draft.hot]);
     let entries = draft.lines.iter().zip(ends).map(|(line, end)| {
         let text = texts.iter().find(|(at, ..)| *at == line.guest as usize);
+        let bytes = text.map_or(&[][..], |(at, len, _)| &guest[*at..*at + usize::from(*len)]);
+        let is_same = line.kind == Kind::Rewritten && code[line.host as usize..].starts_with(bytes);
         Entry {
+            is_identical: is_same && !bytes.is_empty(),
             eip: source.eip.wrapping_add(line.guest),
             guest: text.map_or_else(String::new, |(.., text)| text.clone()),
             kind: line.kind,

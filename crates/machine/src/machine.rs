@@ -127,6 +127,12 @@ impl Machine {
         self.engine.flush();
     }
 
+    /// What is translated now, by physical address; nothing where nothing translates.
+    #[must_use]
+    pub fn translations(&self) -> Vec<jit::survey::Translated> {
+        self.engine.survey(&self.cpu, &self.board.sys)
+    }
+
     /// Steps since power-on.
     #[must_use]
     pub fn steps(&self) -> u64 {

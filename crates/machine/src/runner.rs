@@ -51,6 +51,14 @@ impl Runner {
         }
     }
 
+    /// The blocks that the translator holds; none where there is no translator.
+    pub fn survey(&self, cpu: &Cpu, sys: &System) -> Vec<jit::survey::Translated> {
+        match self {
+            Self::Interp(_) => Vec::new(),
+            Self::Jit(engine) => engine.survey(cpu, sys),
+        }
+    }
+
     /// Drops what was made from guest code.
     pub fn flush(&mut self) {
         match self {
