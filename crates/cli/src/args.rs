@@ -1,7 +1,7 @@
 //! The command line. `--help` is the first page of the manual: it teaches by examples.
 
 use crate::keys::Script;
-use crate::{bench, disk, quantity, status};
+use crate::{bench, disk, quantity, status, translate};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use x86::event::Wanted;
@@ -13,6 +13,7 @@ Examples:
   cloister run floppy.img          boot a sector, a floppy, a disk or a kernel
   cloister run --trace rings,faults mykernel.elf
                                    the same, and say what the processor does at each gate
+  cloister translate boot.bin      guest code beside the host code made of it
   cloister disk create 64M hd.img --fat
                                    make a disk with a file system
   cloister run --help              all about running a guest";
@@ -39,6 +40,9 @@ pub enum Verb {
     /// Run a guest: a boot sector, a floppy or disk image, a kernel
     #[command(after_help = RUN_EXAMPLES, after_long_help = run_long_help())]
     Run(Box<RunArgs>),
+    /// Show guest code and the host code that the translator made of it
+    #[command(after_help = translate::EXAMPLES, after_long_help = translate::long_help())]
+    Translate(Box<translate::Args>),
     /// List the processor models, and what each has
     Cpus,
     /// Make images of diskettes and disks
@@ -272,9 +276,9 @@ fn trace_kinds(list: &str) -> Result<Wanted, String> {
     })
 }
 
-/// What `cloister run` is asked for.
+/// What a machine is made of, and what it boots.
 #[derive(Args, Debug)]
-pub struct RunArgs {
+pub struct MachineArgs {
     /// Boot sector, floppy or disk image, multiboot or ELF kernel, told apart by content.
     /// Never written to: what the guest writes lives in memory
     pub image: Option<PathBuf>,
@@ -313,15 +317,22 @@ pub struct RunArgs {
     /// The processor: 386, 486, pentium, p2, p3, p4, cloister or max (see `cloister cpus`)
     #[arg(long, value_name = "MODEL", default_value_t, help_heading = "The machine")]
     pub cpu: Name,
+    /// What a triple fault does
+    #[arg(long, value_enum, default_value = "stop", help_heading = "The machine")]
+    pub on_shutdown: OnShutdown,
+}
+
+/// What `cloister run` is asked for.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub machine: MachineArgs,
     /// The engine
     #[arg(long, value_enum, default_value = "interp", help_heading = "The machine")]
     pub engine: Engine,
     /// What drives virtual time [default: host where a person watches the screen, else virtual]
     #[arg(long, value_enum, help_heading = "The machine")]
     pub clock: Option<ClockKind>,
-    /// What a triple fault does
-    #[arg(long, value_enum, default_value = "stop", help_heading = "The machine")]
-    pub on_shutdown: OnShutdown,
 
     /// Where COM1 leads: stdio, none or a file. Without this option its output is shown
     #[arg(long, value_name = "WHERE", help_heading = "Talking to the guest")]

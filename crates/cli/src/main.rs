@@ -16,6 +16,7 @@ mod quantity;
 mod run;
 mod status;
 mod tour;
+mod translate;
 
 use args::{Cli, Verb};
 use clap::Parser;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         None | Some(Verb::Tour) => tour::run(),
         Some(Verb::Run(args)) => run::run(&args),
+        Some(Verb::Translate(args)) => translate::run(&args).map(|()| Status::Success.code()),
         Some(Verb::Cpus) => cpus::run(),
         Some(Verb::Disk { verb }) => disk::run(&verb).map(|()| Status::Success.code()),
         Some(Verb::Bench(args)) => {

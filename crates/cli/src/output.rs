@@ -22,6 +22,8 @@ pub enum Style {
     Plain,
     /// What Cloister says, beside what the guest says.
     Ours,
+    /// In the colour of this number, as SGR has them.
+    Colour(u8),
 }
 
 impl Console {
@@ -56,6 +58,7 @@ impl Console {
         self.fresh_line()?;
         let text = match style {
             Style::Ours if self.colour => format!("\u{1b}[36m{text}\u{1b}[0m\n"),
+            Style::Colour(number) if self.colour => format!("\u{1b}[{number}m{text}\u{1b}[0m\n"),
             _ => format!("{text}\n"),
         };
         self.raw(text.as_bytes())

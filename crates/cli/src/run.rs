@@ -7,7 +7,7 @@ mod pacer;
 mod ports;
 mod scene;
 mod session;
-mod setup;
+pub mod setup;
 pub mod trace;
 mod typist;
 
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 /// Runs a guest as the arguments say, and gives the exit status.
 pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let symbols = setup::symbols(args)?;
-    let machine = setup::machine(args)?;
+    let machine = setup::machine(&args.machine, setup::engine(args)?)?;
     let mut session = session::Session::new(args, machine, symbols)?;
     let end = session.run();
     let pictures = session.pictures();

@@ -1,7 +1,7 @@
 //! From the command line to a machine that is ready to run: reads every file that is named,
 //! before anything is written.
 
-use crate::args::{Boot, ClockKind, Drive, DriveMode, Engine, OnShutdown, RunArgs};
+use crate::args::{Boot, ClockKind, Drive, DriveMode, Engine, MachineArgs, OnShutdown, RunArgs};
 use crate::drive;
 use crate::failure::Failure;
 use crate::input;
@@ -21,19 +21,31 @@ pub fn symbols(args: &RunArgs) -> Result<Symbols, Failure> {
     args.symbols.as_deref().map_or(Ok(Symbols::default()), load)
 }
 
+/// The engine, if what else was asked for agrees.
+pub fn engine(args: &RunArgs) -> Result<machine::Engine, Failure> {
+    if args.trace_out.is_some() && args.trace_out == args.report {
+        return Err(Failure::usage("--trace-out and --report name the same file"));
+    }
+    let compares = matches!(args.engine, Engine::Lockstep | Engine::LockstepInterp);
+    if compares && args.clock == Some(ClockKind::Host) {
+        return Err(Failure::usage("--engine lockstep compares exact runs: use --clock virtual"));
+    }
+    Ok(match args.engine {
+        Engine::Interp => machine::Engine::Interp,
+        Engine::Jit => machine::Engine::Jit,
+        Engine::Lockstep => machine::Engine::Lockstep,
+        Engine::LockstepInterp => machine::Engine::LockstepInterp,
+    })
+}
+
 /// Builds the machine.
-pub fn machine(args: &RunArgs) -> Result<Machine, Failure> {
+pub fn machine(args: &MachineArgs, engine: machine::Engine) -> Result<Machine, Failure> {
     check(args)?;
     let mut config = MachineConfig {
         memory_bytes: args.memory,
         host_memory_bytes: host_memory(),
         cpu: args.cpu,
-        engine: match args.engine {
-            Engine::Interp => machine::Engine::Interp,
-            Engine::Jit => machine::Engine::Jit,
-            Engine::Lockstep => machine::Engine::Lockstep,
-            Engine::LockstepInterp => machine::Engine::LockstepInterp,
-        },
+        engine,
         on_shutdown: match args.on_shutdown {
             OnShutdown::Stop => machine::OnShutdown::Stop,
             OnShutdown::Reset => machine::OnShutdown::Reset,
@@ -71,7 +83,7 @@ pub fn machine(args: &RunArgs) -> Result<Machine, Failure> {
     Machine::new(config).map_err(|error| refused(error, named))
 }
 
-fn boot_order(args: &RunArgs) -> Result<Vec<BootDevice>, Failure> {
+fn boot_order(args: &MachineArgs) -> Result<Vec<BootDevice>, Failure> {
     if let [first, rest @ ..] = &args.boot[..]
         && (rest.contains(first) || rest.len() > 1)
     {
@@ -84,10 +96,7 @@ fn boot_order(args: &RunArgs) -> Result<Vec<BootDevice>, Failure> {
     Ok(args.boot.iter().map(device).collect())
 }
 
-fn check(args: &RunArgs) -> Result<(), Failure> {
-    if args.trace_out.is_some() && args.trace_out == args.report {
-        return Err(Failure::usage("--trace-out and --report name the same file"));
-    }
+fn check(args: &MachineArgs) -> Result<(), Failure> {
     for (drives, most, what) in [(&args.floppy, 2, "--floppy"), (&args.disk, 4, "--disk")] {
         if drives.len() > most {
             return Err(Failure::usage(format!("{what} is given more than {most} times")));
@@ -97,15 +106,11 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     if args.image.is_none() && args.kernel.is_none() && !drives && args.bios.is_none() {
         return Err(Failure::usage("nothing to boot; give an IMAGE, --floppy, --disk or --kernel"));
     }
-    let compares = matches!(args.engine, Engine::Lockstep | Engine::LockstepInterp);
-    if compares && args.clock == Some(ClockKind::Host) {
-        return Err(Failure::usage("--engine lockstep compares exact runs: use --clock virtual"));
-    }
     Ok(())
 }
 
 /// A bare image goes where its content says, and is never written to.
-fn insert(args: &RunArgs, path: &Path, config: &mut MachineConfig) -> Result<(), Failure> {
+fn insert(args: &MachineArgs, path: &Path, config: &mut MachineConfig) -> Result<(), Failure> {
     let image = input::head(path, "image")?;
     let format = boot::detect(&image).map_err(|error| bad_image("image", path, error))?;
     match format {
@@ -158,7 +163,7 @@ fn floppy(drive: &Drive) -> Result<Medium, Failure> {
     drive::open(drive, "diskette", size / devices::SECTOR_BYTES as u64)
 }
 
-fn kernel(args: &RunArgs, image: Vec<u8>) -> Result<KernelSource, Failure> {
+fn kernel(args: &MachineArgs, image: Vec<u8>) -> Result<KernelSource, Failure> {
     let mut modules = Vec::new();
     for module in &args.module {
         let bytes = input::read(&module.path, "module")?;
