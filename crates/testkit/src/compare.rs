@@ -21,10 +21,19 @@ pub fn differences_elsewhere(case: &Case, expected: &Outcome, actual: &Outcome) 
     compared(case, expected, actual, undefined_conditions(case))
 }
 
+/// The segments that Linux keeps in its GDT for processes: three of threads, one that tells the
+/// processor's number. A selector that random bytes made may name them; ours don't exist.
+const KERNEL_SEGMENTS: std::ops::RangeInclusive<u16> = 12..=15;
+const TI: u16 = 4;
+
+fn loads_from_the_kernel(expected: &Outcome) -> bool {
+    expected.sel.iter().any(|sel| sel & TI == 0 && KERNEL_SEGMENTS.contains(&(sel >> 3)))
+}
+
 /// `hidden`: bits of the x87 status word that aren't compared.
 fn compared(case: &Case, expected: &Outcome, actual: &Outcome, hidden: u16) -> Vec<String> {
     let mut found = Vec::new();
-    if open(case).is_some() {
+    if open(case).is_some() || loads_from_the_kernel(expected) {
         return found;
     }
     let whole = !(by_pieces(case) && expected.fault.is_some() && actual.fault.is_some());
