@@ -121,17 +121,7 @@ alarm:
     mov byte ptr cs:[rung], 1
     iret
 
-say_carry:
-    pushf
-    pusha
-    setc al
-    add al, '0'
-    call say_char
-    mov al, ' '
-    call say_char
-    popa
-    popf
-    ret
+.include "carry.inc"
 
 ticks: .long 0
 rung:  .byte 0

@@ -214,17 +214,7 @@ say_status:                     # AH and the carry
     popf
     ret
 
-say_carry:
-    pushf
-    pusha
-    setc al
-    add al, '0'
-    call say_char
-    mov al, ' '
-    call say_char
-    popa
-    popf
-    ret
+.include "carry.inc"
 
 say_zero:
     pushf

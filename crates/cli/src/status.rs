@@ -7,7 +7,7 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Status {
-    /// The guest powered off, or the expectation was met.
+    /// The guest powered off, the expectation was met, or a person left.
     Success = 0,
     /// The command line is wrong.
     Usage = 2,
@@ -41,7 +41,7 @@ impl Status {
 /// The table of `--help`.
 pub const HELP: &str = "\
 Exit status:
-   0  the guest powered off, or --expect was met
+   0  the guest powered off, --expect was met, or you left with Ctrl-] q
    2  the command line is wrong
    4  the image can't be booted
    6  a limit was reached (--timeout, --max-time, --max-insns)
