@@ -86,6 +86,12 @@ pub struct Context {
     pub soften: u64,
     /// The windows.
     pub windows: *mut crate::window::Windows,
+    /// The jump cache.
+    pub cache: *mut crate::jumps::Jumps,
+    /// Where a callout goes on that returned [`Exit::GO`].
+    pub target: u64,
+    /// The window that GS base names.
+    pub window_live: u64,
     /// Withdrawals that the window has seen.
     pub seen: u64,
     /// A value that must outlive a search of the software TLB.
@@ -143,6 +149,8 @@ pub mod at {
         RAM = ram;
         TLB = tlb;
         WINDOW = window;
+        WINDOW_LIVE = window_live;
+        TARGET = target;
         BUDGET = budget;
         EIP = eip;
         EXIT = exit;
@@ -167,6 +175,8 @@ pub mod Exit {
     pub const DISPATCH: u32 = 2;
     /// The budget is shorter than the block at RIP.
     pub const SHORT: u32 = 3;
+    /// A callout to be gone on behind at [`Context::target`]: never left by.
+    pub const GO: u32 = 4;
     /// The first edge's number.
     pub const EDGES: u32 = 16;
 }
@@ -193,18 +203,13 @@ impl Mode {
     #[must_use]
     pub fn of(cpu: &Cpu, window: bool) -> Self {
         let state = &cpu.state;
-        let mut bits = u32::from(state.code32())
-            | u32::from(state.stack32()) << 1
-            | u32::from(state.cpl == 3) << 2
-            | u32::from(window) << 3;
-        for s in x86::SegReg::ALL {
-            let (read, write) = cpu.segment_ends(s);
-            let base = state.segment(s).base as u32;
-            bits |= u32::from(base == 0 && read == 1 << 32 && write == 1 << 32)
-                << (Self::FLAT + s as u32);
-            bits |= u32::from(read == 0x1_0000 && write == 0x1_0000) << (Self::HALF + s as u32);
-        }
-        Self(bits)
+        Self(
+            u32::from(state.code32())
+                | u32::from(state.stack32()) << 1
+                | u32::from(state.cpl == 3) << 2
+                | u32::from(window) << 3
+                | u32::from(cpu.segment_shapes()) << Self::FLAT,
+        )
     }
 
     /// True where a bit is set.

@@ -74,6 +74,8 @@ pub struct Block {
     pub len: u32,
     /// Steps.
     pub steps: u32,
+    /// Its first instruction is a REP.
+    pub repeats: bool,
     /// Where it is executed; 0 once it is dropped.
     pub start: usize,
     /// Bytes of host code.

@@ -87,8 +87,9 @@ impl Cache {
             near: e.near,
             from: id,
         }));
-        let (len, steps, host_len) = (draft.len, draft.steps, draft.code.len());
-        self.blocks.push(Block { key, len, steps, start, host_len, linked: Vec::new() });
+        let Draft { len, steps, repeats, .. } = draft;
+        let (host_len, linked) = (draft.code.len(), Vec::new());
+        self.blocks.push(Block { key, len, steps, repeats, start, host_len, linked });
         self.by_key.insert(key, id);
         self.by_page.entry((key.place >> 12) as u32).or_default().push(id);
         id

@@ -61,6 +61,8 @@ pub struct Draft {
     pub len: u32,
     /// Steps.
     pub steps: u32,
+    /// Its first instruction is a REP.
+    pub repeats: bool,
     /// Edges, in the order of their numbers.
     pub edges: Vec<DraftEdge>,
     /// Offsets of host instructions that may fault, and of the stubs for them.
@@ -166,7 +168,8 @@ pub fn translate(
     };
     e.charge();
     e.body(&items);
-    e.finish(len)
+    let repeats = items[0].insn.has(Insn::REP | Insn::REPNE);
+    e.finish(len, repeats)
 }
 
 /// The instructions of the block: to the first that ends it, the end of the page or of CS.
@@ -326,7 +329,7 @@ impl Emitter<'_> {
         self.edges.push((patch, label, eip));
     }
 
-    fn finish(mut self, len: u32) -> Option<Draft> {
+    fn finish(mut self, len: u32, repeats: bool) -> Option<Draft> {
         let cold = std::mem::take(&mut self.cold);
         let hot = self.offset() as u32;
         self.emit_short();
@@ -363,7 +366,7 @@ impl Emitter<'_> {
             let displacement = edge.stub as i32 - edge.patch as i32 - 4;
             code[edge.patch..edge.patch + 4].copy_from_slice(&displacement.to_le_bytes());
         }
-        Some(Draft { code, len, steps, edges, expected, lines, hot })
+        Some(Draft { code, len, steps, repeats, edges, expected, lines, hot })
     }
 
     /// True where `eip` lies in the page of the block.

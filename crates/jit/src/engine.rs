@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::callout::{callout, pack, unpack};
 use crate::emit::{self, Source};
 use crate::fault::Registration;
-use crate::jumps::{CodeView, Jumps};
+use crate::jumps::Jumps;
 use crate::stubs::Stubs;
 use crate::window::Windows;
 use bus::System;
@@ -56,7 +56,7 @@ pub struct Jit {
     // Goes before the page it names.
     _registration: Registration,
     context: ContextPage,
-    jumps: Jumps,
+    jumps: Box<Jumps>,
     windows: Box<Windows>,
     /// Instructions, by their offsets in the arena, that must not use a window.
     pub(crate) soft: HashSet<u64>,
@@ -107,7 +107,7 @@ impl Jit {
         c.exit_dispatch = stubs.exit_dispatch as u64;
         c.callout_fn = callout as *const () as u64;
         c.code = [arena.start() as u64, crate::arena::CODE_BYTES as u64];
-        let jumps = Jumps::new()?;
+        let jumps = Box::new(Jumps::new()?);
         c.jumps = jumps.start();
         Ok(Self {
             cache: Cache::default(),
@@ -189,7 +189,7 @@ impl Jit {
             }
             let block = self.cache.block(id);
             let (eip, start, steps) = (block.key.eip, block.start, block.steps);
-            self.jumps.insert(eip, start);
+            self.jumps.insert(eip, start, block.repeats);
             if u64::from(steps) > cpu.budget_end - cpu.steps {
                 return cpu.step(sys);
             }
@@ -228,14 +228,10 @@ impl Jit {
             self.soft.insert(soften - 1);
             self.cache.drop_at(&mut self.arena, &mut self.jumps, soften - 1);
         }
-        let window = self.windows.base(cpu, sys);
-        let windows = std::ptr::from_mut(&mut *self.windows);
         let c = self.context.get();
-        c.refresh(cpu, window.is_some());
-        c.window = window.unwrap_or(0);
-        c.windows = windows;
-        c.seen = sys.mem.states().seen();
-        c.code_view = self.jumps.number(CodeView::of(cpu, Mode(c.mode)));
+        c.renew(cpu, sys, &mut self.windows, &mut self.jumps);
+        c.windows = std::ptr::from_mut(&mut *self.windows);
+        c.cache = std::ptr::from_mut(&mut *self.jumps);
         c.gpr = cpu.state.gpr.as_mut_ptr();
         c.cpu = std::ptr::from_mut(cpu);
         c.sys = std::ptr::from_mut(sys);

@@ -99,6 +99,7 @@ fn emit_enter(ops: &mut Ops) {
         ; mov r11, rsi
         ; mov r13, [r15 + at::JUMPS]
         ; mov r8, [r15 + at::WINDOW]
+        ; mov [r15 + at::WINDOW_LIVE], r8
         ; wrgsbase r8
     );
     emit_reload(ops);
@@ -137,8 +138,22 @@ fn emit_callout(ops: &mut Ops) {
         ; .arch x64
         ; ret
         ; leave:
-        ; mov [r15 + at::EXIT], eax
         ; add rsp, 8
+        ; cmp eax, crate::abi::Exit::GO as i32
+        ; jne >out
+        ; mov r8, [r15 + at::WINDOW]
+        ; cmp r8, [r15 + at::WINDOW_LIVE]
+        ; je >go
+        ; mov [r15 + at::WINDOW_LIVE], r8
+        ; wrgsbase r8
+        ; go:
+    );
+    emit_reload(ops);
+    dynasm!(ops
+        ; .arch x64
+        ; jmp QWORD [r15 + at::TARGET]
+        ; out:
+        ; mov [r15 + at::EXIT], eax
     );
     emit_epilogue(ops);
 }

@@ -4,6 +4,7 @@
 //! Invariant: which flags are taken depends on the CPL that IRET runs at, not the new one.
 
 use super::Handler;
+use super::far::plain;
 use super::far::ret::{self, Return};
 use super::far::stack::Popper;
 use super::far::{Crossing, enter, place};
@@ -44,6 +45,9 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     // NMIs are let in again even if this faults (SDM 3A 6.7.1).
     cpu.state.nmi_masked = false;
     cpu.end_block();
+    if insn.op32() && plain::iret(cpu, sys).is_some() {
+        return Ok(());
+    }
     let (wide, from) = (insn.op32(), place(cpu, insn));
     if !cpu.state.protected() {
         let top = top(cpu, sys, wide, from)?;
