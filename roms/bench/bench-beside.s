@@ -1,6 +1,6 @@
 # Self-modifying code that isn't: a loop that writes to variables beside it, on its own page.
 .intel_syntax noprefix
-.set COUNT, 100
+.set COUNT, 400
 .set EXPECTED, 0x25168B55
 .include "lib.inc"
 .set TURNS, 16384

@@ -1,7 +1,7 @@
 # Self-modifying code, generated and run often: a routine of 64 random instructions is written, then
 # run a thousand times; eight such routines a round, in one buffer.
 .intel_syntax noprefix
-.set COUNT, 100
+.set COUNT, 400
 .set EXPECTED, 0xCBDFA168
 .include "lib.inc"
 .set ROUTINES, 8

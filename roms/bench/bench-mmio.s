@@ -2,7 +2,7 @@
 # byte stores in write mode 0 with a rotate, copies through the latches in write mode 1, and reads
 # that load them.
 .intel_syntax noprefix
-.set COUNT, 60
+.set COUNT, 1200
 .set EXPECTED, 0x840F4000
 .include "lib.inc"
 .set BYTES, 2048

@@ -1,6 +1,6 @@
 # Large moves: REP MOVSD of 256 KiB between aligned places, and REP MOVSB of 64 KiB to an odd address.
 .intel_syntax noprefix
-.set COUNT, 1000
+.set COUNT, 800
 .set EXPECTED, 0xCB538719
 .include "lib.inc"
 .set BYTES, 0x40000

@@ -1,7 +1,7 @@
 # Self-modifying code, patched and run once: before each call of a routine on a page of its own the
 # immediate operand of its first instruction is written.
 .intel_syntax noprefix
-.set COUNT, 100
+.set COUNT, 400
 .set EXPECTED, 0x1F4A9A3C
 .include "lib.inc"
 .set TURNS, 1000

@@ -1,7 +1,7 @@
 # Short moves and fills, as compilers and libraries make them: REP MOVSD, MOVSB, STOSD and STOSB of
 # one to sixteen units each.
 .intel_syntax noprefix
-.set COUNT, 1000
+.set COUNT, 600
 .set EXPECTED, 0xD5E44B2E
 .include "lib.inc"
 .set TURNS, 4096

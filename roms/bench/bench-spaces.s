@@ -1,7 +1,7 @@
 # Address spaces: CR3 goes round four page directories, and after each switch 32 pages are read and
 # written that every space maps to frames of its own.
 .intel_syntax noprefix
-.set COUNT, 60
+.set COUNT, 500
 .set EXPECTED, 0xEB72E000
 .include "lib.inc"
 .set SPACES, 4

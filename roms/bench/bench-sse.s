@@ -1,7 +1,7 @@
 # SSE and SSE2 over memory: a clamped a*x + y with some square roots over 4096 floats, the same numbers
 # widened to doubles and summed, and a mill of packed integers.
 .intel_syntax noprefix
-.set COUNT, 300
+.set COUNT, 1500
 .set EXPECTED, 0x6F18D3D8
 .set WITH_SSE, 1
 .include "lib.inc"

@@ -1,6 +1,6 @@
 # System calls by SYSENTER and SYSEXIT: 20,000 times a round from a ring-3 loop.
 .intel_syntax noprefix
-.set COUNT, 280
+.set COUNT, 600
 .set EXPECTED, 0xC7D3F8F0
 .include "lib.inc"
 .include "ring3.inc"

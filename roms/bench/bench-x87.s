@@ -2,7 +2,7 @@
 # then at each element of the first a polynomial by Horner's rule, a square root, a division and a
 # comparison.
 .intel_syntax noprefix
-.set COUNT, 300
+.set COUNT, 600
 .set EXPECTED, 0x376308A2
 .include "lib.inc"
 .set SIZE, 24
