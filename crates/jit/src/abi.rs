@@ -124,6 +124,8 @@ pub struct Context {
     pub expected_count: u64,
     /// Callouts so far, of any kind.
     pub callouts: u64,
+    /// Steps that they took.
+    pub callout_steps: u64,
 }
 
 const _: () = assert!(size_of::<Context>() == 4096);

@@ -24,6 +24,8 @@ pub struct Site {
     pub place: u64,
     /// How often the window refused it for good.
     pub refusals: u32,
+    /// How often the interpreter carried it out.
+    pub calls: u64,
 }
 
 /// What the block may still rely on behind an instruction that the interpreter carried out.

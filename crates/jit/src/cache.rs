@@ -10,7 +10,8 @@ use crate::emit::Draft;
 use crate::fault::Expected;
 use crate::jumps::Jumps;
 use bus::System;
-use std::collections::HashMap;
+use decode::Code;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use x86::addr::PAGE_MASK;
 
@@ -44,6 +45,8 @@ pub struct Cache {
     pub generation: u64,
     /// Sites of callouts, by number.
     pub sites: Vec<Site>,
+    /// Callouts by form, at sites that are no more.
+    past_calls: BTreeMap<Code, u64>,
     /// Where emitted code may fault, in the order of addresses.
     pub expected: Vec<Expected>,
 }
@@ -93,6 +96,16 @@ impl Cache {
         self.by_key.insert(key, id);
         self.by_page.entry((key.place >> 12) as u32).or_default().push(id);
         id
+    }
+
+    /// Callouts by form.
+    #[must_use]
+    pub fn calls(&self) -> BTreeMap<Code, u64> {
+        let mut calls = self.past_calls.clone();
+        for site in self.sites.iter().filter(|site| site.calls != 0) {
+            *calls.entry(site.insn.code).or_default() += site.calls;
+        }
+        calls
     }
 
     /// An edge by its number.
@@ -179,6 +192,7 @@ impl Cache {
         self.edges.clear();
         self.by_key.clear();
         self.by_page.clear();
+        self.past_calls = self.calls();
         self.sites.clear();
         self.expected.clear();
         arena.clear();

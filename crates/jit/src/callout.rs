@@ -73,7 +73,10 @@ pub unsafe extern "sysv64" fn callout(context: *mut Context, site: u32) -> u32 {
         (context, cpu, sys, site)
     };
     context.callouts += 1;
+    site.calls += 1;
+    let before = context.steps(site.left);
     let exit = carry_out(context, cpu, sys, site);
+    context.callout_steps += cpu.steps - before;
     context.flags = pack(cpu.state.arith);
     exit
 }

@@ -300,8 +300,8 @@ impl Emitter<'_> {
     fn site(&mut self, item: &Item, left: u32, after: After) -> u32 {
         let run = interp::ops::lookup(&item.insn, self.source.features);
         let (insn, eip, af_clear) = (item.insn, item.eip, self.af_clear);
-        let (place, refusals) = (self.place(item), 0);
-        self.sites.push(Site { insn, run, eip, left, af_clear, after, place, refusals });
+        let (place, refusals, calls) = (self.place(item), 0, 0);
+        self.sites.push(Site { insn, run, eip, left, af_clear, after, place, refusals, calls });
         self.sites.len() as u32 - 1
     }
 

@@ -9,6 +9,7 @@ use crate::callout::{callout, pack, unpack};
 use crate::emit::{self, Source};
 use crate::fault::Registration;
 use crate::jumps::Jumps;
+use crate::stats::Counters;
 use crate::stubs::Stubs;
 use crate::window::Windows;
 use bus::System;
@@ -33,18 +34,35 @@ pub enum WindowUse {
     Never,
 }
 
+/// How blocks lead to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// Direct jumps within a page lead straight on, all others through the jump cache.
+    #[default]
+    All,
+    /// Direct jumps within a page lead straight on; the jump cache stays empty.
+    Direct,
+    /// After each block the engine looks for the next one.
+    Never,
+}
+
 /// How to translate. The default is what serves a guest best; the others show and test a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Tuning {
     /// The most instructions a block holds.
     pub block_insns: usize,
     /// When windows are used.
     pub windows: WindowUse,
+    /// How blocks lead to each other.
+    pub links: Links,
+    /// Nanoseconds of the host, for somebody who wants to know what translating costs: nothing
+    /// else comes of them.
+    pub clock: Option<fn() -> u64>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { block_insns: 32, windows: WindowUse::AtRest }
+        Self { block_insns: 32, windows: WindowUse::AtRest, links: Links::All, clock: None }
     }
 }
 
@@ -55,12 +73,13 @@ pub struct Jit {
     stubs: Stubs,
     // Goes before the page it names.
     _registration: Registration,
-    context: ContextPage,
+    pub(crate) context: ContextPage,
     jumps: Box<Jumps>,
-    windows: Box<Windows>,
+    pub(crate) windows: Box<Windows>,
     /// Instructions, by their offsets in the arena, that must not use a window.
     pub(crate) soft: HashSet<u64>,
     pub(crate) tuning: Tuning,
+    pub(crate) counters: Counters,
 }
 
 impl std::fmt::Debug for Jit {
@@ -119,6 +138,7 @@ impl Jit {
             windows: Box::new(Windows::new(tuning.windows)),
             soft: HashSet::new(),
             tuning,
+            counters: Counters::default(),
         })
     }
 
@@ -144,7 +164,7 @@ impl Jit {
                 Next::Again => {}
                 Next::Resume | Next::Single => {
                     cpu.end_block();
-                    cpu.step(sys);
+                    self.alone(cpu, sys);
                 }
                 Next::Block => self.blocks(cpu, sys),
             }
@@ -170,7 +190,7 @@ impl Jit {
             }
             let generation = self.cache.generation;
             let Some(id) = self.find(cpu, sys) else {
-                return cpu.step(sys);
+                return self.alone(cpu, sys);
             };
             let (seen, version) = (sys.mem.states().seen(), cpu.mmu.view().version());
             let c = self.context.get();
@@ -184,14 +204,17 @@ impl Jit {
             }
             if let Some(edge) = arrived.take()
                 && self.cache.generation == generation
+                && self.tuning.links != Links::Never
             {
                 self.link(edge, id);
             }
             let block = self.cache.block(id);
             let (eip, start, steps) = (block.key.eip, block.start, block.steps);
-            self.jumps.insert(eip, start, block.repeats);
+            if self.tuning.links == Links::All {
+                self.jumps.insert(eip, start, block.repeats);
+            }
             if u64::from(steps) > cpu.budget_end - cpu.steps {
-                return cpu.step(sys);
+                return self.alone(cpu, sys);
             }
             match self.after(cpu, sys, start) {
                 Some(edge) => arrived = edge,
@@ -209,7 +232,7 @@ impl Jit {
                 if cpu.steps >= cpu.budget_end {
                     cpu.end_block();
                 } else {
-                    cpu.step(sys);
+                    self.alone(cpu, sys);
                 }
                 None
             }
@@ -219,6 +242,13 @@ impl Jit {
             }
             edge => Some(Some(edge - Left::EDGES)),
         }
+    }
+
+    /// One instruction by the interpreter.
+    fn alone(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        let before = cpu.steps;
+        cpu.step(sys);
+        self.counters.alone_steps += cpu.steps - before;
     }
 
     /// Brings the context up to date with the processor.
@@ -281,7 +311,15 @@ impl Jit {
             self.prepare(cpu, sys);
         }
         let key = Self::key(cpu, place, self.context.get().mode);
-        self.cache.find(&key).or_else(|| self.make(cpu, sys, key))
+        self.cache.find(&key).or_else(|| self.make_timed(cpu, sys, key))
+    }
+
+    fn make_timed(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key) -> Option<u32> {
+        let Some(clock) = self.tuning.clock else { return self.make(cpu, sys, key) };
+        let begun = clock();
+        let made = self.make(cpu, sys, key);
+        self.counters.making_ns += clock().saturating_sub(begun);
+        made
     }
 
     fn make(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key) -> Option<u32> {
@@ -298,6 +336,7 @@ impl Jit {
             Source { bytes, eip: key.eip, page_offset, limit, mode, features, place, soft, most };
         let first_edge = self.cache.next_edge();
         let draft = emit::translate(&source, self.arena.next(), &mut self.cache.sites, first_edge)?;
+        self.counters.made(&draft);
         sys.mem.mark_code(key.place, u64::from(draft.len));
         cpu.mmu.sync(&sys.mem);
         Some(self.cache.add(&mut self.arena, key, draft))

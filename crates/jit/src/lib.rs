@@ -18,9 +18,11 @@ pub mod forms;
 pub mod jumps;
 pub mod listing;
 pub mod rewrite;
+pub mod stats;
 pub mod stubs;
 pub mod survey;
 pub mod window;
 
 pub use arena::JitError;
-pub use engine::{Jit, Tuning, WindowUse};
+pub use engine::{Jit, Links, Tuning, WindowUse};
+pub use stats::Statistics;
