@@ -35,7 +35,6 @@ impl Hasher for Fold {
 }
 
 /// All blocks.
-#[derive(Default)]
 pub struct Cache {
     blocks: Vec<Block>,
     edges: Vec<Edge>,
@@ -49,6 +48,33 @@ pub struct Cache {
     past_calls: BTreeMap<Code, u64>,
     /// Where emitted code may fault, in the order of addresses.
     pub expected: Vec<Expected>,
+    /// How often code was run before it was translated, by its place; places that share a count
+    /// are translated sooner.
+    runs: Box<[u8; RUNS]>,
+}
+
+/// Counts of runs.
+const RUNS: usize = 1 << 13;
+
+/// Where the runs of the code at `place` are counted.
+fn run_index(place: u64) -> usize {
+    (place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 51) as usize % RUNS
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            blocks: Vec::new(),
+            edges: Vec::new(),
+            by_key: HashMap::default(),
+            by_page: HashMap::default(),
+            generation: 0,
+            sites: Vec::new(),
+            expected: Vec::new(),
+            past_calls: Default::default(),
+            runs: Box::new([0; RUNS]),
+        }
+    }
 }
 
 impl Cache {
@@ -56,6 +82,13 @@ impl Cache {
     #[must_use]
     pub fn find(&self, key: &Key) -> Option<u32> {
         self.by_key.get(key).copied()
+    }
+
+    /// Counts a run of code that isn't translated; true while there were at most `most`.
+    pub fn warm(&mut self, place: u64, most: u8) -> bool {
+        let runs = &mut self.runs[run_index(place)];
+        *runs = runs.saturating_add(1);
+        *runs <= most
     }
 
     /// A block by its number.
@@ -168,6 +201,7 @@ impl Cache {
     fn drop_block(&mut self, arena: &mut Arena, jumps: &mut Jumps, id: u32) {
         let block = &mut self.blocks[id as usize];
         jumps.forget(block.key.eip, block.start);
+        self.runs[run_index(block.key.place)] = 0;
         block.start = 0;
         let linked = std::mem::take(&mut block.linked);
         if self.by_key.get(&block.key) == Some(&id) {

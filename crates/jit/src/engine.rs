@@ -51,6 +51,9 @@ pub enum Links {
 pub struct Tuning {
     /// The most instructions a block holds.
     pub block_insns: usize,
+    /// How often the interpreter runs a piece of code before it is translated, again after each
+    /// time that it was overwritten.
+    pub cold_runs: u8,
     /// When windows are used.
     pub windows: WindowUse,
     /// How blocks lead to each other.
@@ -62,8 +65,24 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { block_insns: 32, windows: WindowUse::AtRest, links: Links::All, clock: None }
+        Self {
+            block_insns: 32,
+            cold_runs: 2,
+            windows: WindowUse::AtRest,
+            links: Links::All,
+            clock: None,
+        }
     }
+}
+
+/// What there is at an address.
+enum Found {
+    /// A block, by its number.
+    Block(u32),
+    /// Code that was hardly run yet.
+    Cold,
+    /// Something that must be taken alone.
+    Nothing,
 }
 
 /// The translator of one processor. Holds host caches only.
@@ -189,8 +208,10 @@ impl Jit {
                 continue;
             }
             let generation = self.cache.generation;
-            let Some(id) = self.find(cpu, sys) else {
-                return self.alone(cpu, sys);
+            let id = match self.find(cpu, sys) {
+                Found::Block(id) => id,
+                Found::Cold => return self.stretch(cpu, sys),
+                Found::Nothing => return self.alone(cpu, sys),
             };
             let (seen, version) = (sys.mem.states().seen(), cpu.mmu.view().version());
             let c = self.context.get();
@@ -214,7 +235,7 @@ impl Jit {
                 self.jumps.insert(eip, start, block.repeats);
             }
             if u64::from(steps) > cpu.budget_end - cpu.steps {
-                return self.alone(cpu, sys);
+                return self.rest(cpu, sys);
             }
             match self.after(cpu, sys, start) {
                 Some(edge) => arrived = edge,
@@ -229,11 +250,7 @@ impl Jit {
         match self.enter(cpu, start) {
             Left::BOUNDARY => None,
             Left::SHORT => {
-                if cpu.steps >= cpu.budget_end {
-                    cpu.end_block();
-                } else {
-                    self.alone(cpu, sys);
-                }
+                self.rest(cpu, sys);
                 None
             }
             Left::DISPATCH => {
@@ -249,6 +266,30 @@ impl Jit {
         let before = cpu.steps;
         cpu.step(sys);
         self.counters.alone_steps += cpu.steps - before;
+    }
+
+    /// Instructions by the interpreter up to one that doesn't go on at the next.
+    fn stretch(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        for _ in 0..self.tuning.block_insns {
+            let before = cpu.state.rip;
+            self.alone(cpu, sys);
+            let goes_on = cpu.state.rip.wrapping_sub(before) <= decode::MAX_LEN as u64;
+            if !goes_on || cpu.wants_boundary() || cpu.steps >= cpu.budget_end {
+                break;
+            }
+        }
+    }
+
+    /// The last steps of a budget that is too short for the next block: no block is made for a
+    /// place where a budget happens to end.
+    fn rest(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        while cpu.steps < cpu.budget_end {
+            self.alone(cpu, sys);
+            if cpu.wants_boundary() {
+                return;
+            }
+        }
+        cpu.end_block();
     }
 
     /// Brings the context up to date with the processor.
@@ -300,18 +341,23 @@ impl Jit {
         Key { place, eip: cpu.state.eip(), limit, mode: Mode(mode) }
     }
 
-    /// The block at CS:EIP, made if there is none; `None` where that instruction must be taken
-    /// alone.
-    fn find(&mut self, cpu: &mut Cpu, sys: &mut System) -> Option<u32> {
+    /// The block at CS:EIP, made if there is none and its code was run before.
+    fn find(&mut self, cpu: &mut Cpu, sys: &mut System) -> Found {
         let base = cpu.state.segment(SegReg::Cs).base as u32;
         let lin = base.wrapping_add(cpu.state.eip());
-        let place = cpu.code_offset(sys, u64::from(lin))?;
+        let Some(place) = cpu.code_offset(sys, u64::from(lin)) else { return Found::Nothing };
         let version = cpu.mmu.view().version();
         if version != self.context.get().version {
             self.prepare(cpu, sys);
         }
         let key = Self::key(cpu, place, self.context.get().mode);
-        self.cache.find(&key).or_else(|| self.make_timed(cpu, sys, key))
+        if let Some(id) = self.cache.find(&key) {
+            return Found::Block(id);
+        }
+        if self.cache.warm(place, self.tuning.cold_runs) {
+            return Found::Cold;
+        }
+        self.make_timed(cpu, sys, key).map_or(Found::Nothing, Found::Block)
     }
 
     fn make_timed(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key) -> Option<u32> {
@@ -327,8 +373,9 @@ impl Jit {
             self.cache.clear(&mut self.arena, &mut self.jumps, Some(sys));
         }
         let page_offset = (key.place & 0xFFF) as u32;
+        let most_bytes = self.tuning.block_insns * decode::MAX_LEN;
         let mut bytes = [0; 0x1000];
-        let bytes = &mut bytes[..0x1000 - page_offset as usize];
+        let bytes = &mut bytes[..most_bytes.min(0x1000 - page_offset as usize)];
         sys.mem.arena().read(key.place, bytes);
         let (limit, mode, features) = (key.limit, key.mode, cpu.state.model.features);
         let (place, soft, most) = (key.place, &self.soft, self.tuning.block_insns);
