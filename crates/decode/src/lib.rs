@@ -16,4 +16,4 @@ pub use insn::{Insn, MAX_LEN, NONE, Undecodable, decode, is_escape, is_x87};
 pub use needs::needs;
 pub use opcode::Opcode;
 pub use text::{HostLine, disassemble, disassemble_host, mnemonic};
-pub use vector::{Operands, Place, vector_opcode, vector_operands};
+pub use vector::{Encoding, Operands, Place, vector_encoding, vector_opcode, vector_operands};

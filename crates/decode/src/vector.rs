@@ -69,6 +69,64 @@ pub fn vector_operands(code: Code) -> Option<Operands> {
     Some(Operands { destination, source, bytes: op.memory_size().size() as u8 })
 }
 
+/// An instruction of MMX or SSE by its bytes: what must be known to encode it anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// What [`vector_opcode`] says.
+    pub opcode: u16,
+    /// 66h means operands of 16 bits, beside a prefix that belongs to the opcode.
+    pub op16: bool,
+    /// The register in ModRM.reg; `None` where that extends the opcode.
+    pub reg: Option<Place>,
+    /// The operand in ModRM.rm where that is a register; `None` where it must be memory.
+    pub rm: Option<Place>,
+    /// `rm` is a byte register.
+    pub rm8: bool,
+    /// Bytes of the operand in memory; 0 where it can't be.
+    pub bytes: u8,
+    /// The operand in ModRM.rm is written, and only written.
+    pub writes_rm: bool,
+    /// It ends in an immediate byte.
+    pub imm8: bool,
+}
+
+/// The encoding of an instruction whose operands are those in ModRM and an immediate, and perhaps
+/// registers that it implies. `None` for all others, whatever they belong to.
+#[must_use]
+pub fn vector_encoding(code: Code) -> Option<Encoding> {
+    let op = code.op_code();
+    let mut encoding = Encoding {
+        opcode: vector_opcode(code)?,
+        op16: op.operand_size() == 16,
+        reg: None,
+        rm: None,
+        rm8: false,
+        bytes: op.memory_size().size() as u8,
+        writes_rm: false,
+        imm8: false,
+    };
+    for n in 0..op.op_count() {
+        match op.op_kind(n) {
+            Kind::xmm_reg => encoding.reg = Some(Place::Xmm),
+            Kind::mm_reg => encoding.reg = Some(Place::Mm),
+            Kind::r16_reg | Kind::r32_reg => encoding.reg = Some(Place::General),
+            Kind::imm8 => encoding.imm8 = true,
+            kind => {
+                (encoding.rm, encoding.rm8) = match kind {
+                    Kind::xmm_or_mem | Kind::xmm_rm => (Some(Place::Xmm), false),
+                    Kind::mm_or_mem | Kind::mm_rm => (Some(Place::Mm), false),
+                    Kind::r16_or_mem | Kind::r32_or_mem => (Some(Place::General), false),
+                    Kind::r8_or_mem => (Some(Place::General), true),
+                    Kind::mem => (None, false),
+                    _ => return None,
+                };
+                encoding.writes_rm = n == 0 && !op.is_group();
+            }
+        }
+    }
+    (op.op_count() != 0).then_some(encoding)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +138,21 @@ mod tests {
         assert_eq!(vector_opcode(Code::Ptest_xmm_xmmm128), Some(0x517));
         assert_eq!(vector_opcode(Code::Palignr_mm_mmm64_imm8), Some(0x20F));
         assert_eq!(vector_opcode(Code::Add_rm32_r32), None);
+    }
+
+    #[test]
+    fn an_encoding_says_which_operand_is_written() {
+        let of = |code| vector_encoding(code).map(|e| (e.reg, e.rm, e.bytes, e.writes_rm, e.imm8));
+        let xmm = Some(Place::Xmm);
+        assert_eq!(of(Code::Movups_xmm_xmmm128), Some((xmm, xmm, 16, false, false)));
+        assert_eq!(of(Code::Movups_xmmm128_xmm), Some((xmm, xmm, 16, true, false)));
+        assert_eq!(of(Code::Movlps_m64_xmm), Some((xmm, None, 8, true, false)));
+        let general = Some(Place::General);
+        assert_eq!(of(Code::Pextrb_r32m8_xmm_imm8), Some((xmm, general, 1, true, true)));
+        assert_eq!(of(Code::Psrldq_xmm_imm8), Some((None, xmm, 0, false, true)));
+        assert_eq!(of(Code::Pblendvb_xmm_xmmm128), Some((xmm, xmm, 16, false, false)));
+        assert_eq!(of(Code::Maskmovq_rDI_mm_mm), None);
+        assert_eq!(of(Code::Emms), None);
     }
 
     #[test]

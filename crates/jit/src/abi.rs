@@ -12,7 +12,7 @@
 //! r8 r9 r10 r11                 scratch, within one guest instruction
 //! r13                           the jump cache: see [`crate::jumps`]
 //! GS base                       the host window of the guest's address space and privilege
-//! MXCSR, x87                    the host's: no emitted code touches them
+//! x87, XMM and MXCSR            the host's, or the guest's: see [`crate::fpu`]
 //! ```
 //! # The stack
 //! ```text
@@ -126,6 +126,8 @@ pub struct Context {
     pub callouts: u64,
     /// Steps that they took.
     pub callout_steps: u64,
+    /// x87, MMX and SSE.
+    pub fpu: crate::fpu::Words,
 }
 
 const _: () = assert!(size_of::<Context>() == 4096);
@@ -196,6 +198,13 @@ impl Mode {
     pub const USER: u32 = 1 << 2;
     /// A window is there to be used.
     pub const WINDOW: u32 = 1 << 3;
+    /// The x87 unit may be used: CR0.EM and TS are clear, and an exception that is pending is
+    /// raised as #MF, or none can be.
+    pub const X87: u32 = 1 << 24;
+    /// With [`Mode::X87`]: CR0.NE is set.
+    pub const NE: u32 = 1 << 25;
+    /// SSE may be used: CR0.EM and TS are clear, CR4.OSFXSR is set.
+    pub const SSE: u32 = 1 << 26;
     /// Bit `FLAT + s`: segment `s` starts at 0, ends at 4 GiB, and may be read and written.
     pub const FLAT: u32 = 8;
     /// Bit `HALF + s`: segment `s` ends at 64 KiB, and may be read and written.
@@ -210,7 +219,8 @@ impl Mode {
                 | u32::from(state.stack32()) << 1
                 | u32::from(state.cpl == 3) << 2
                 | u32::from(window) << 3
-                | u32::from(cpu.segment_shapes()) << Self::FLAT,
+                | u32::from(cpu.segment_shapes()) << Self::FLAT
+                | crate::fpu::mode(state),
         )
     }
 

@@ -5,9 +5,12 @@
 
 mod control;
 mod flags;
+mod fpu;
 mod memory;
 mod plain;
+mod simd;
 mod stack;
+mod x87;
 
 use crate::abi::{Exit, Mode, at};
 use crate::block::{After, Site};
@@ -100,6 +103,8 @@ pub(crate) struct Item {
     insn: Insn,
     guest: Guest,
     form: Option<Form>,
+    /// It belongs to the x87 unit, MMX or SSE, and has no form.
+    unit: Option<fpu::Unit>,
     eip: u32,
 }
 
@@ -121,6 +126,8 @@ struct Cold {
     site: u32,
     /// EIP of the next instruction.
     next: u32,
+    /// What the block knows of the host's x87 and SSE units there.
+    units: fpu::Units,
 }
 
 /// The state of a translation.
@@ -136,6 +143,7 @@ pub(crate) struct Emitter<'a> {
     expected: Vec<(usize, DynamicLabel)>,
     /// AF in RFLAGS is to be taken for clear.
     af_clear: bool,
+    units: fpu::Units,
     steps: u32,
     lines: Vec<Line>,
 }
@@ -163,6 +171,7 @@ pub fn translate(
         edges: Vec::new(),
         expected: Vec::new(),
         af_clear: false,
+        units: fpu::Units::default(),
         steps: items.len() as u32,
         lines: Vec::new(),
     };
@@ -190,7 +199,9 @@ fn discover(source: &Source) -> Vec<Item> {
         let ends = insn.has(Insn::ENDS_BLOCK);
         let is_there = source.features.contains(decode::needs(insn.code));
         let form = form(&guest).filter(|_| !ends && is_there);
-        items.push(Item { insn, guest, form, eip });
+        let may = form.is_none() && !ends && is_there;
+        let unit = may.then(|| fpu::Unit::of(&insn)).flatten();
+        items.push(Item { insn, guest, form, unit, eip });
         at = end;
         if ends {
             break;
@@ -205,6 +216,10 @@ impl After {
         let loads_segment = match (g.map0f, g.op) {
             (false, 0x07 | 0x17 | 0x1F | 0x8E | 0xC4 | 0xC5) => true,
             (true, 0xA1 | 0xA9 | 0xB2 | 0xB4 | 0xB5) => true,
+            // The x87 control word decides whether the unit may be used.
+            (false, 0xD9 | 0xDD) => item.insn.is_mem() && g.digit() >= 4,
+            (false, 0xDB) => g.modrm == 0xE3,
+            (true, 0xAE) => g.digit() == 1,
             // Control registers and the machine status word.
             (true, 0x00..=0x0F | 0x20..=0x26 | 0x30..=0x37) => true,
             _ => false,
@@ -258,15 +273,22 @@ impl Emitter<'_> {
         }
         if let Some(last) = items.last().filter(|last| !last.insn.has(Insn::ENDS_BLOCK)) {
             self.settle_af();
+            self.note_pointers();
             self.jump_edge(last.next());
         }
     }
 
     /// One instruction.
     fn item(&mut self, item: &Item, left: u32, dead: bool) -> Kind {
-        let made = match &item.form {
-            Some(form) => self.plain(item, form, left, dead),
-            None => self.stack(item, left).or_else(|| self.control(item, left)),
+        if item.insn.has(Insn::ENDS_BLOCK) {
+            self.note_pointers();
+        } else if item.unit.is_none() {
+            self.note_data_pointer();
+        }
+        let made = match (&item.form, item.unit) {
+            (Some(form), _) => self.plain(item, form, left, dead),
+            (None, Some(unit)) => self.unit(item, unit, left),
+            (None, None) => self.stack(item, left).or_else(|| self.control(item, left)),
         };
         made.unwrap_or_else(|| self.callout(item, left))
     }
@@ -275,7 +297,9 @@ impl Emitter<'_> {
     fn callout(&mut self, item: &Item, left: u32) -> Kind {
         let after = After::of(item);
         let site = self.site(item, left, after);
+        self.note_pointers();
         self.call(site);
+        self.units = fpu::Units::default();
         self.af_clear = false;
         if item.insn.has(Insn::ENDS_BLOCK) {
             // Only an instruction that goes on at the next comes back here.
@@ -311,7 +335,8 @@ impl Emitter<'_> {
         let label = self.ops.new_dynamic_label();
         let site = self.site(item, left, if back.is_some() { After::Plain } else { After::Leaves });
         let next = item.next();
-        self.cold.push(Cold { label, back, flags_in_r11: false, swapped: None, site, next });
+        let units = self.units;
+        self.cold.push(Cold { label, back, flags_in_r11: false, swapped: None, site, next, units });
         label
     }
 
@@ -395,9 +420,13 @@ impl Emitter<'_> {
         if cold.flags_in_r11 {
             self.flags_from_r11();
         }
+        self.note_pointers_of(&cold.units);
         self.call(cold.site);
         match cold.back {
-            Some(back) => dynasm!(self.ops; .arch x64; jmp =>back),
+            Some(back) => {
+                self.load_again(&cold.units);
+                dynasm!(self.ops; .arch x64; jmp =>back);
+            }
             // A transfer to the next instruction comes back here.
             None => dynasm!(self.ops
                 ; .arch x64

@@ -144,6 +144,7 @@ impl Jit {
         c.exit_edge = stubs.exit_edge as u64;
         c.exit_dispatch = stubs.exit_dispatch as u64;
         c.callout_fn = callout as *const () as u64;
+        c.fpu.init(&stubs);
         c.code = [arena.start() as u64, crate::arena::CODE_BYTES as u64];
         let jumps = Box::new(Jumps::new()?);
         c.jumps = jumps.start();

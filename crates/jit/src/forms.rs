@@ -301,8 +301,8 @@ fn two_bytes(g: &Guest) -> Option<Form> {
     let byte = g.op & 1 == 0;
     let register_rm = g.modrm >> 6 == 3;
     Some(match g.op {
-        // A NOP of any length touches no memory.
-        0x1F => {
+        // A NOP of any length touches no memory, nor does a prefetch.
+        0x0D | 0x18 | 0x1F => {
             let form = Form::new(g, 0x90, true, Read, Nothing).rm(Operand::None);
             Form { map0f: false, ..form }
         }

@@ -15,6 +15,7 @@ pub mod emit;
 mod engine;
 pub mod fault;
 pub mod forms;
+pub mod fpu;
 pub mod jumps;
 pub mod listing;
 pub mod rewrite;

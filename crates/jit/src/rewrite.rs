@@ -50,8 +50,12 @@ pub struct Host<'a> {
     pub op16: bool,
     /// REX.W.
     pub wide: bool,
+    /// A prefix that belongs to the opcode: 66, F2 or F3.
+    pub mandatory: Option<u8>,
     /// From the 0F map.
     pub map0f: bool,
+    /// The byte that leads from the 0F map to another: 38 or 3A.
+    pub beyond: Option<u8>,
     /// Opcode.
     pub op: u8,
     /// ModRM.reg: a host register or a digit.
@@ -73,7 +77,9 @@ impl Host<'_> {
         Host {
             op16: false,
             wide: false,
+            mandatory: None,
             map0f: false,
+            beyond: None,
             op,
             reg,
             reg8: false,
@@ -103,12 +109,14 @@ pub fn encode(out: &mut impl DynasmApi, i: &Host) -> Result<(), HighByte> {
     if i.op16 {
         out.push(0x66);
     }
+    i.mandatory.into_iter().for_each(|byte| out.push(byte));
     if rex != 0 {
         out.push(0x40 | rex);
     }
     if i.map0f {
         out.push(0x0F);
     }
+    i.beyond.into_iter().for_each(|byte| out.push(byte));
     out.push(i.op);
     let reg = (i.reg & 7) << 3;
     match i.rm {
@@ -189,6 +197,16 @@ mod tests {
         assert_eq!(load(5), [0x8B, 0x45, 0x00]);
         assert_eq!(load(12), [0x41, 0x8B, 0x04, 0x24]);
         assert_eq!(load(13), [0x41, 0x8B, 0x45, 0x00]);
+    }
+
+    #[test]
+    fn a_prefix_of_the_opcode_stands_before_rex_and_a_map_behind_it() {
+        // movd r12d, xmm1; pshufb xmm2, [r8]
+        let base = Host { mandatory: Some(0x66), map0f: true, ..Host::new(0x7E, 1, Rm::Reg(12)) };
+        assert_eq!(bytes(&base).unwrap(), [0x66, 0x41, 0x0F, 0x7E, 0xCC]);
+        let rm = Rm::Mem(Mem::host(8, 0));
+        let beyond = Host { op: 0, reg: 2, beyond: Some(0x38), rm, ..base };
+        assert_eq!(bytes(&beyond).unwrap(), [0x66, 0x41, 0x0F, 0x38, 0x00, 0x10]);
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub struct Stubs {
     pub exit_edge: usize,
     /// Leaves for the dispatcher.
     pub exit_dispatch: usize,
+    /// Loads the guest's x87 state: see [`crate::fpu`].
+    pub load_x87: usize,
+    /// Loads the guest's XMM registers and MXCSR.
+    pub load_sse: usize,
 }
 
 impl Stubs {
@@ -35,10 +39,14 @@ impl Stubs {
         dynasm!(ops; .arch x64; mov r8d, crate::abi::Exit::DISPATCH as i32);
         let exit_edge = start(&ops);
         emit_exit(&mut ops);
+        let load_x87 = start(&ops);
+        crate::fpu::emit_load_x87(&mut ops);
+        let load_sse = start(&ops);
+        crate::fpu::emit_load_sse(&mut ops);
         let code = ops.finalize().expect("the stubs use only labels that they define");
         arena.add(&code);
         arena.keep();
-        Ok(Self { enter, callout, exit_edge, exit_dispatch })
+        Ok(Self { enter, callout, exit_edge, exit_dispatch, load_x87, load_sse })
     }
 }
 
@@ -83,6 +91,7 @@ fn emit_spill(ops: &mut Ops) {
         ; movzx eax, ax
         ; mov [r15 + at::FLAGS], eax
     );
+    crate::fpu::emit_spill(ops);
 }
 
 fn emit_enter(ops: &mut Ops) {

@@ -170,3 +170,204 @@ fn no_host_code_holds_what_a_user_program_must_not_run() {
     }
     assert!(blocks > 10_000, "{blocks}");
 }
+
+/// Flat 32-bit code whose x87 and SSE units may be used.
+fn with_units(window: bool) -> Mode {
+    Mode(flat(window).0 | Mode::X87 | Mode::NE | Mode::SSE)
+}
+
+#[test]
+fn x87_instructions_are_the_guests_bytes_once_the_unit_is_loaded() {
+    // fld qword [esi]; fmul qword [edi+8]; faddp; fstp qword [ebx]; add esi, 8
+    shown(
+        &[0xDD, 0x06, 0xDC, 0x4F, 0x08, 0xDE, 0xC1, 0xDD, 0x1B, 0x83, 0xC6, 0x08],
+        with_units(true),
+        expect![[r#"
+            00001000  fld st, qword ptr [esi]            expanded
+                          mov r9, rcx
+                          mov ecx, [r15+3A4h]
+                          jrcxz 29h
+                          call qword ptr [r15+380h]
+                          mov rcx, r9
+                          fld st, qword ptr gs:[esi]
+            00001002  fmul st, qword ptr [edi+8]         rewritten
+                          fmul st, qword ptr gs:[edi+8]
+            00001005  faddp                              rewritten
+                          faddp
+            00001007  fstp qword ptr [ebx], st           rewritten
+                          fstp qword ptr gs:[ebx], st
+            00001009  add esi, 8                         rewritten
+                          lea r8d, [rbx]
+                          mov [r15+3B8h], r8d
+                          mov dword ptr [r15+3BCh], 4
+                          add esi, 8
+                          mov dword ptr [r15+3B4h], 4
+                          jmp 148h
+        "#]],
+    );
+}
+
+#[test]
+fn x87_status_and_control_are_read_and_loaded_in_line() {
+    // fucompp; fnstsw ax; sahf; fldcw [ebx]; fnstcw [ebx]
+    shown(
+        &[0xDA, 0xE9, 0xDF, 0xE0, 0x9E, 0xD9, 0x2B, 0xD9, 0x3B],
+        with_units(true),
+        expect![[r#"
+            00001000  fucompp                            expanded
+                          mov r9, rcx
+                          mov ecx, [r15+3A4h]
+                          jrcxz 29h
+                          call qword ptr [r15+380h]
+                          mov rcx, r9
+                          fucompp
+            00001002  fnstsw ax                          rewritten
+                          fnstsw ax
+            00001004  sahf                               rewritten
+                          sahf
+            00001005  fldcw [ebx]                        expanded
+                          movzx r9d, word ptr gs:[ebx]
+                          mov [r15+3C0h], r9d
+                          fldcw [r15+3C0h]
+            00001007  fnstcw [ebx]                       rewritten
+                          fnstcw gs:[ebx]
+                          mov dword ptr [r15+3B4h], 1
+                          jmp 0D9h
+        "#]],
+    );
+}
+
+#[test]
+fn without_ne_a_control_word_that_unmasks_is_for_the_interpreter() {
+    shown(
+        &[0xD9, 0x2B],
+        Mode(with_units(true).0 & !Mode::NE),
+        expect![[r#"
+        00001000  fldcw [ebx]                        expanded
+                      mov r9, rcx
+                      mov ecx, [r15+3A4h]
+                      jrcxz 29h
+                      call qword ptr [r15+380h]
+                      mov rcx, r9
+                      movzx r9d, word ptr gs:[ebx]
+                      mov r8d, 3Fh
+                      pext
+                      mov r10, rcx
+                      lea ecx, [r8-3Fh]
+                      jrcxz 4Eh
+                      mov rcx, r10
+                      jmp 83h
+                      mov rcx, r10
+                      mov [r15+3C0h], r9d
+                      fldcw [r15+3C0h]
+                      jmp 9Ch
+    "#]],
+    );
+}
+
+#[test]
+fn sse_instructions_are_the_guests_bytes_once_the_registers_are_loaded() {
+    // movaps xmm1, [eax]; addps xmm1, xmm2; mulsd xmm0, [esp+8]; cvttsd2si esp, xmm0;
+    // comiss xmm0, xmm1; pshufb xmm3, [ebx]; pinsrw xmm0, eax, 1
+    shown(
+        &[
+            0x0F, 0x28, 0x08, 0x0F, 0x58, 0xCA, 0xF2, 0x0F, 0x59, 0x44, 0x24, 0x08, 0xF2, 0x0F,
+            0x2C, 0xE0, 0x0F, 0x2F, 0xC1, 0x66, 0x0F, 0x38, 0x00, 0x1B, 0x66, 0x0F, 0xC4, 0xC0,
+            0x01,
+        ],
+        with_units(true),
+        expect![[r#"
+            00001000  movaps xmm1, [eax]                 expanded
+                          mov r9, rcx
+                          mov ecx, [r15+3A8h]
+                          jrcxz 29h
+                          call qword ptr [r15+388h]
+                          mov rcx, r9
+                          movaps xmm1, gs:[eax]
+            00001003  addps xmm1, xmm2                   rewritten
+                          addps xmm1, xmm2
+            00001006  mulsd xmm0, [esp+8]                rewritten
+                          mulsd xmm0, gs:[r12d+8]
+            0000100c  cvttsd2si esp, xmm0                rewritten
+                          cvttsd2si r12d, xmm0
+            00001010  comiss xmm0, xmm1                  rewritten
+                          comiss xmm0, xmm1
+            00001013  pshufb xmm3, [ebx]                 rewritten
+                          pshufb xmm3, gs:[ebx]
+            00001018  pinsrw xmm0, eax, 1                rewritten
+                          pinsrw xmm0, eax, 1
+                          jmp 10Bh
+        "#]],
+    );
+}
+
+#[test]
+fn mmx_uses_the_x87_unit() {
+    // movq mm0, [eax]; paddb mm0, mm1; movd edx, mm0; emms
+    shown(
+        &[0x0F, 0x6F, 0x00, 0x0F, 0xFC, 0xC1, 0x0F, 0x7E, 0xC2, 0x0F, 0x77],
+        with_units(true),
+        expect![[r#"
+            00001000  movq mm0, [eax]                    expanded
+                          mov r9, rcx
+                          mov ecx, [r15+3A4h]
+                          jrcxz 29h
+                          call qword ptr [r15+380h]
+                          mov rcx, r9
+                          movq mm0, gs:[eax]
+            00001003  paddb mm0, mm1                     rewritten
+                          paddb mm0, mm1
+            00001006  movd edx, mm0                      rewritten
+                          movd edx, mm0
+            00001009  emms                               rewritten
+                          emms
+                          jmp 0C1h
+        "#]],
+    );
+}
+
+#[test]
+fn an_operand_of_sixteen_bytes_is_found_through_the_software_tlb() {
+    shown(
+        &[0x0F, 0x29, 0x08],
+        with_units(false),
+        expect![[r#"
+        00001000  movaps [eax], xmm1                 expanded
+                      mov r9, rcx
+                      mov ecx, [r15+3A8h]
+                      jrcxz 29h
+                      call qword ptr [r15+388h]
+                      mov rcx, r9
+                      lea r8d, [rax]
+                      mov r11, rax
+                      lahf
+                      seto al
+                      xchg r11, rax
+                      mov r9d, r8d
+                      shr r9d, 7
+                      and r9d, 0FFE0h
+                      add r9, [r15+50h]
+                      lea r10d, [r8+0Fh]
+                      and r10d, 0FFFFF000h
+                      cmp r10, [r9+8]
+                      jne 0ADh
+                      and r8d, 0FFFh
+                      add r8, [r9+18h]
+                      add r8, [r15+48h]
+                      xchg r11, rax
+                      add al, 7Fh
+                      sahf
+                      mov rax, r11
+                      movaps [r8], xmm1
+                      jmp 0E7h
+    "#]],
+    );
+}
+
+#[test]
+fn units_that_may_not_be_used_are_for_the_interpreter() {
+    // fld1; addps xmm0, xmm1; paddb mm0, mm1
+    let listing = listing(&[0xD9, 0xE8, 0x0F, 0x58, 0xC1, 0x0F, 0xFC, 0xC1], 0x1000, flat(true));
+    let kinds: Vec<_> = listing.expect("a block").entries.iter().map(|e| e.kind).collect();
+    assert_eq!(kinds, [jit::emit::Kind::Callout; 3]);
+}

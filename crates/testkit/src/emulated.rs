@@ -67,6 +67,11 @@ pub enum Way {
     Windowed,
 }
 
+impl Way {
+    /// All ways.
+    pub const ALL: [Way; 4] = [Way::Steps, Way::Blocks, Way::Translated, Way::Windowed];
+}
+
 enum Runner {
     Interp(Interp),
     Jit(Box<Jit>),

@@ -1,4 +1,4 @@
-//! The interpreter agrees with silicon on every recorded case, in both ways of running.
+//! Both engines agree with silicon on every recorded case, in all ways of running.
 //!
 //! The fixture was recorded by `cargo xtask record`; it names the processor and the day. A
 //! difference is printed as a line for `cargo xtask soak --replay`.
@@ -85,6 +85,16 @@ fn x87_in_blocks_agrees_with_silicon() {
     agree_on_all(Set::X87, Way::Blocks, x87_reasons());
 }
 
+#[test]
+fn x87_in_translated_code_agrees_with_silicon() {
+    agree_on_all(Set::X87, Way::Translated, x87_reasons());
+}
+
+#[test]
+fn x87_in_a_window_agrees_with_silicon() {
+    agree_on_all(Set::X87, Way::Windowed, x87_reasons());
+}
+
 /// Operands that wrap; where another maker's processor recorded the fixture, transcendentals too.
 fn x87_reasons() -> usize {
     let fixture = recorded(Set::X87);
@@ -99,6 +109,16 @@ fn simd_one_instruction_at_a_time_agrees_with_silicon() {
 #[test]
 fn simd_in_blocks_agrees_with_silicon() {
     agree_on_all(Set::Simd, Way::Blocks, simd_reasons());
+}
+
+#[test]
+fn simd_in_translated_code_agrees_with_silicon() {
+    agree_on_all(Set::Simd, Way::Translated, simd_reasons());
+}
+
+#[test]
+fn simd_in_a_window_agrees_with_silicon() {
+    agree_on_all(Set::Simd, Way::Windowed, simd_reasons());
 }
 
 /// Where another maker's processor recorded the fixture, reciprocals; where the host lacks an

@@ -42,7 +42,7 @@ pub struct Args {
     program: Option<u64>,
 }
 
-/// The processor and the interpreter in both ways of running.
+/// The processor and both engines, in all ways of running.
 struct Engines {
     native: Native,
     emulated: Vec<(Way, Emulated)>,
@@ -52,7 +52,7 @@ impl Engines {
     fn new() -> Result<Engines, String> {
         let native = Native::new()
             .map_err(|reason| format!("this host can't run 16- and 32-bit segments: {reason}"))?;
-        let emulated = [Way::Steps, Way::Blocks].map(|way| (way, Emulated::new(way))).into();
+        let emulated = Way::ALL.map(|way| (way, Emulated::new(way))).into();
         Ok(Engines { native, emulated })
     }
 

@@ -85,14 +85,19 @@ pub(crate) fn report_error(cpu: &Cpu, sys: &mut System) {
 
 /// Which memory an instruction reads or writes, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Memory {
+pub enum Memory {
+    /// None.
     None,
+    /// Reads.
     Load(u8),
+    /// Writes.
     Store(u8),
 }
 
 impl Memory {
-    fn bytes(self) -> usize {
+    /// How many.
+    #[must_use]
+    pub fn bytes(self) -> usize {
         match self {
             Memory::None => 0,
             Memory::Load(size) | Memory::Store(size) => usize::from(size),
@@ -101,7 +106,8 @@ impl Memory {
 }
 
 /// The memory operand of an instruction that isn't a control instruction (SDM 2D appendix A.5).
-fn memory(opcode: u16) -> Memory {
+#[must_use]
+pub fn memory(opcode: u16) -> Memory {
     let (escape, modrm) = (opcode >> 8 & 7, opcode & 0xFF);
     if modrm >= 0xC0 {
         return Memory::None;

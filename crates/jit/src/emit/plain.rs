@@ -1,6 +1,7 @@
 //! Instructions that the host has in the same form: their bytes with host registers, and a
 //! memory operand found first. (SDM 2, each instruction's "Flags Affected".)
 
+use super::fpu::UnitFlags;
 use super::memory::{Access, Address, Wanted};
 use super::{Emitter, Item, Kind};
 use crate::forms::{self, Form, Operand, Reg, Writes};
@@ -13,6 +14,13 @@ use dynasmrt::{DynasmApi, DynasmLabelApi};
 /// anything can look at them: an instruction that may fault or leave the block can.
 pub(super) fn flags_dead(behind: &[Item]) -> bool {
     for item in behind {
+        if let Some(unit) = item.unit {
+            match unit.flags(&item.insn) {
+                UnitFlags::Looks => return false,
+                UnitFlags::Covers => return true,
+                UnitFlags::Keeps => continue,
+            }
+        }
         let Some(form) = &item.form else { return false };
         let looks = item.insn.is_mem() && form.access != forms::Access::Address
             || form.reads_flags
@@ -110,14 +118,11 @@ impl Emitter<'_> {
         };
         Host {
             op16: f.op16,
-            wide: false,
             map0f: f.map0f,
-            op: f.op,
-            reg,
             reg8,
-            rm,
             rm8: byte_rm,
             imm: item.guest.imm(usize::from(f.imm)),
+            ..Host::new(f.op, reg, rm)
         }
     }
 

@@ -35,6 +35,7 @@ const UNSAFE: &[&str] = &[
     "crates/jit/src/callout.rs",
     "crates/jit/src/engine.rs",
     "crates/jit/src/fault.rs",
+    "crates/jit/src/fpu.rs",
     "crates/jit/src/jumps.rs",
     "crates/jit/src/window.rs",
     "crates/testkit/src/native.rs",
