@@ -33,6 +33,11 @@
 //! `mov r8d, site; call [r15+CALLOUT]` spills the guest's registers into `State`, calls
 //! [`crate::callout`] and reloads. RIP, steps and flags are exact while Rust looks.
 //!
+//! # A miss
+//! A software-TLB site that misses calls [`crate::miss`]'s stub with the linear address in r8 and
+//! the kind of access in r9. It comes back with the host address in r8, or 0 where the interpreter
+//! must take the instruction. All but r8, r9, r10 and RFLAGS is kept.
+//!
 //! # A fault in emitted code
 //! The guest's registers are in the host's. The table of faults maps the address of the host
 //! instruction to a stub of its block; the handler only changes RIP. What may fault: a budget
@@ -84,6 +89,16 @@ pub struct Context {
     pub refused: u64,
     /// An instruction that must not use the window again: its place, plus 1.
     pub soften: u64,
+    /// The stub that a software-TLB site calls when it misses: see [`crate::miss`].
+    pub miss: u64,
+    /// [`crate::miss::refill`].
+    pub refill_fn: u64,
+    /// The state words of guest memory's pages.
+    pub page_states: *const u32,
+    /// Which 64-byte pieces of guest memory's pages code was decoded from.
+    pub code_pieces: *const u64,
+    /// The state word of a page that holds code and was written in this epoch.
+    pub plain_code: u32,
     /// The windows.
     pub windows: *mut crate::window::Windows,
     /// The jump cache.
@@ -155,6 +170,11 @@ pub mod at {
         WINDOW = window;
         WINDOW_LIVE = window_live;
         TARGET = target;
+        MISS = miss;
+        REFILL_FN = refill_fn;
+        PAGE_STATES = page_states;
+        CODE_PIECES = code_pieces;
+        PLAIN_CODE = plain_code;
         BUDGET = budget;
         EIP = eip;
         EXIT = exit;

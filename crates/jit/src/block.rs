@@ -78,6 +78,8 @@ pub struct Block {
     pub steps: u32,
     /// Its first instruction is a REP.
     pub repeats: bool,
+    /// The step at which it was made.
+    pub made: u64,
     /// Where it is executed; 0 once it is dropped.
     pub start: usize,
     /// Bytes of host code.

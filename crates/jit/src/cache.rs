@@ -50,11 +50,23 @@ pub struct Cache {
     pub expected: Vec<Expected>,
     /// How often code was run before it was translated, by its place; places that share a count
     /// are translated sooner.
-    runs: Box<[u8; RUNS]>,
+    runs: Box<[Runs; RUNS]>,
+}
+
+/// Runs of a piece of code since it was written.
+#[derive(Clone, Copy, Default)]
+struct Runs {
+    count: u16,
+    /// Translations that soon were overwritten, in a row: each doubles the runs before the next.
+    wasted: u8,
 }
 
 /// Counts of runs.
 const RUNS: usize = 1 << 13;
+/// Doublings at most.
+const WASTED_MOST: u8 = 8;
+/// Steps that a translation must live for to be worth making again at once.
+const WORTHY_STEPS: u64 = 20_000;
 
 /// Where the runs of the code at `place` are counted.
 fn run_index(place: u64) -> usize {
@@ -72,7 +84,7 @@ impl Default for Cache {
             sites: Vec::new(),
             expected: Vec::new(),
             past_calls: Default::default(),
-            runs: Box::new([0; RUNS]),
+            runs: Box::new([Runs::default(); RUNS]),
         }
     }
 }
@@ -87,8 +99,8 @@ impl Cache {
     /// Counts a run of code that isn't translated; true while there were at most `most`.
     pub fn warm(&mut self, place: u64, most: u8) -> bool {
         let runs = &mut self.runs[run_index(place)];
-        *runs = runs.saturating_add(1);
-        *runs <= most
+        runs.count = runs.count.saturating_add(1);
+        runs.count <= u16::from(most) << runs.wasted
     }
 
     /// A block by its number.
@@ -110,7 +122,7 @@ impl Cache {
     }
 
     /// Gives a draft its place.
-    pub fn add(&mut self, arena: &mut Arena, key: Key, draft: Draft) -> u32 {
+    pub fn add(&mut self, arena: &mut Arena, key: Key, draft: Draft, made: u64) -> u32 {
         let id = self.blocks.len() as u32;
         let start = arena.add(&draft.code);
         let offset = (start - arena.start()) as u32;
@@ -125,7 +137,7 @@ impl Cache {
         }));
         let Draft { len, steps, repeats, .. } = draft;
         let (host_len, linked) = (draft.code.len(), Vec::new());
-        self.blocks.push(Block { key, len, steps, repeats, start, host_len, linked });
+        self.blocks.push(Block { key, len, steps, repeats, made, start, host_len, linked });
         self.by_key.insert(key, id);
         self.by_page.entry((key.place >> 12) as u32).or_default().push(id);
         id
@@ -166,7 +178,13 @@ impl Cache {
     }
 
     /// Drops the blocks whose bytes were overwritten.
-    pub fn drop_written(&mut self, arena: &mut Arena, jumps: &mut Jumps, sys: &mut System) {
+    pub fn drop_written(
+        &mut self,
+        arena: &mut Arena,
+        jumps: &mut Jumps,
+        sys: &mut System,
+        now: u64,
+    ) {
         while let Some(write) = sys.mem.next_code_write() {
             let page = write.page();
             let ids = self.by_page.remove(&page).unwrap_or_default();
@@ -183,8 +201,20 @@ impl Cache {
             if !kept.is_empty() {
                 self.by_page.insert(page, kept);
             }
-            gone.into_iter().for_each(|id| self.drop_block(arena, jumps, id));
+            for id in gone {
+                self.note_overwritten(id, now);
+                self.drop_block(arena, jumps, id);
+            }
         }
+    }
+
+    /// Was it worth translating?
+    fn note_overwritten(&mut self, id: u32, now: u64) {
+        let block = &self.blocks[id as usize];
+        let runs = &mut self.runs[run_index(block.key.place)];
+        let lived = now.saturating_sub(block.made);
+        let wasted = if lived < WORTHY_STEPS { (runs.wasted + 1).min(WASTED_MOST) } else { 0 };
+        *runs = Runs { count: 0, wasted };
     }
 
     /// Drops the blocks that hold the byte at `place`.
@@ -201,7 +231,6 @@ impl Cache {
     fn drop_block(&mut self, arena: &mut Arena, jumps: &mut Jumps, id: u32) {
         let block = &mut self.blocks[id as usize];
         jumps.forget(block.key.eip, block.start);
-        self.runs[run_index(block.key.place)] = 0;
         block.start = 0;
         let linked = std::mem::take(&mut block.linked);
         if self.by_key.get(&block.key) == Some(&id) {

@@ -114,8 +114,19 @@ impl Item {
     }
 }
 
+/// Where a software-TLB site goes that missed, and where on with what was found.
+#[derive(Clone, Copy)]
+struct Miss {
+    label: DynamicLabel,
+    found: DynamicLabel,
+    /// Size and kind of the access, as [`crate::miss`] takes them.
+    kind: i32,
+}
+
 /// Code that is jumped to rarely, behind the block.
 struct Cold {
+    /// What comes first, if a software TLB missed.
+    miss: Option<Miss>,
     label: DynamicLabel,
     /// Where it goes on; `None` if the instruction ends the block.
     back: Option<DynamicLabel>,
@@ -336,7 +347,16 @@ impl Emitter<'_> {
         let site = self.site(item, left, if back.is_some() { After::Plain } else { After::Leaves });
         let next = item.next();
         let units = self.units;
-        self.cold.push(Cold { label, back, flags_in_r11: false, swapped: None, site, next, units });
+        self.cold.push(Cold {
+            miss: None,
+            label,
+            back,
+            flags_in_r11: false,
+            swapped: None,
+            site,
+            next,
+            units,
+        });
         label
     }
 
@@ -413,6 +433,16 @@ impl Emitter<'_> {
     }
 
     fn emit_cold(&mut self, cold: &Cold) {
+        if let Some(miss) = cold.miss {
+            dynasm!(self.ops
+                ; .arch x64
+                ; =>miss.label
+                ; mov r9d, miss.kind
+                ; call QWORD [r15 + at::MISS]
+                ; test r8, r8
+                ; jnz =>miss.found
+            );
+        }
         dynasm!(self.ops; .arch x64; =>cold.label);
         if let Some(low) = cold.swapped {
             self.swap_halves(low);

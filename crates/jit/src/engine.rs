@@ -144,6 +144,8 @@ impl Jit {
         c.exit_edge = stubs.exit_edge as u64;
         c.exit_dispatch = stubs.exit_dispatch as u64;
         c.callout_fn = callout as *const () as u64;
+        c.miss = stubs.miss as u64;
+        c.refill_fn = crate::miss::refill as *const () as u64;
         c.fpu.init(&stubs);
         c.code = [arena.start() as u64, crate::arena::CODE_BYTES as u64];
         let jumps = Box::new(Jumps::new()?);
@@ -174,7 +176,7 @@ impl Jit {
         cpu.begin(sys, budget);
         loop {
             let next = if cpu.wants_boundary() {
-                self.cache.drop_written(&mut self.arena, &mut self.jumps, sys);
+                self.cache.drop_written(&mut self.arena, &mut self.jumps, sys, cpu.steps);
                 cpu.boundary(sys)
             } else {
                 Next::Block
@@ -308,6 +310,8 @@ impl Jit {
         c.cpu = std::ptr::from_mut(cpu);
         c.sys = std::ptr::from_mut(sys);
         c.ram = sys.mem.arena().base_ptr() as u64;
+        (c.page_states, c.code_pieces) = sys.mem.tables();
+        c.plain_code = sys.mem.states().plain_code();
     }
 
     /// Runs emitted code from `start` on; says why it was left.
@@ -387,7 +391,7 @@ impl Jit {
         self.counters.made(&draft);
         sys.mem.mark_code(key.place, u64::from(draft.len));
         cpu.mmu.sync(&sys.mem);
-        Some(self.cache.add(&mut self.arena, key, draft))
+        Some(self.cache.add(&mut self.arena, key, draft, cpu.steps))
     }
 
     /// Links the edge by which emitted code was left to the block it led to, where nothing can

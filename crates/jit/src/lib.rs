@@ -18,6 +18,7 @@ pub mod forms;
 pub mod fpu;
 pub mod jumps;
 pub mod listing;
+mod miss;
 pub mod rewrite;
 pub mod stats;
 pub mod stubs;

@@ -203,6 +203,13 @@ impl Memory {
         &mut self.states
     }
 
+    /// For emitted code to read: the state words of all pages, and which 64-byte pieces of each
+    /// code was decoded from, by page number in the arena. Both stay where they are.
+    #[must_use]
+    pub fn tables(&self) -> (*const u32, *const u64) {
+        (self.states.table(), self.code.as_ptr())
+    }
+
     /// Says that code was decoded from `len` bytes at arena offset `offset`, within one page.
     pub fn mark_code(&mut self, offset: u64, len: u64) {
         let page = (offset / PAGE_SIZE) as u32;

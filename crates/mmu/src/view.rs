@@ -105,6 +105,8 @@ pub struct Layout {
     pub read: usize,
     /// Of the linear page that may be written unseen.
     pub write: usize,
+    /// Of the linear page that may be written where [`mem::Memory::write`] would see it.
+    pub seen: usize,
     /// Of the arena offset of the page.
     pub offset: usize,
 }
@@ -116,6 +118,7 @@ impl View {
         slot_bytes: size_of::<Slot>(),
         read: std::mem::offset_of!(Slot, read),
         write: std::mem::offset_of!(Slot, write),
+        seen: std::mem::offset_of!(Slot, seen),
         offset: std::mem::offset_of!(Slot, offset),
     };
 
