@@ -78,12 +78,14 @@ pub fn interrupt(
     error_code: Option<u16>,
 ) -> Result<(), Fault> {
     let is_software = matches!(source, Source::Software | Source::Trap);
-    if plain::handler(cpu, sys, Vectored { vector, is_software, error_code }).is_some() {
+    let from = cpu.state.place();
+    let via = Via::Interrupt { vector, source, error_code };
+    let plain = Vectored { vector, is_software, error_code, via, from };
+    if plain::handler(cpu, sys, plain).is_some() {
         cpu.state.nmi_masked |= source == Source::Nmi;
         return Ok(());
     }
     let ext = if is_software { 0 } else { EXT };
-    let from = cpu.state.place();
     let delivery = Delivery { vector, source, error_code, ext, from };
     if cpu.state.protected() {
         through_idt(cpu, sys, delivery)?;

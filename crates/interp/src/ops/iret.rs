@@ -45,10 +45,10 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     // NMIs are let in again even if this faults (SDM 3A 6.7.1).
     cpu.state.nmi_masked = false;
     cpu.end_block();
-    if insn.op32() && plain::iret(cpu, sys).is_some() {
+    let (wide, from) = (insn.op32(), place(cpu, insn));
+    if wide && plain::iret(cpu, sys, from).is_some() {
         return Ok(());
     }
-    let (wide, from) = (insn.op32(), place(cpu, insn));
     if !cpu.state.protected() {
         let top = top(cpu, sys, wide, from)?;
         return in_real_mode(cpu, top);

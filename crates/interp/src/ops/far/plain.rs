@@ -1,19 +1,19 @@
 //! The plain case of entering a handler and of IRET: 32-bit gates and frames, descriptors of the
-//! GDT that were accessed before, everything where the software TLB knows it, and nobody who
-//! wants to be told. That is nearly every crossing of a running system.
+//! GDT that were accessed before, everything where the software TLB knows it. That is nearly every
+//! crossing of a running system.
 //!
 //! Invariant: all or nothing. Whatever isn't plain gives `None` before anything has changed, and
 //! the general way does all checks from the start.
 
-use super::{enter, ret};
+use super::{Crossing, enter, ret};
 use crate::access::{load, store};
 use crate::cpu::Cpu;
 use crate::ops::flags;
 use bus::System;
-use x86::event::Wanted;
+use x86::event::{Place, StackFrom, Via};
 use x86::segment::{attr, system_type};
 use x86::state::gpr;
-use x86::{Descriptor, Eflags, SegReg, Segment, Selector};
+use x86::{Descriptor, Eflags, LinAddr, SegReg, Segment, Selector};
 
 /// What is told apart of a segment descriptor's attributes.
 const KIND: u16 = attr::S | attr::P | attr::ACCESSED | attr::CODE | attr::EC;
@@ -31,6 +31,10 @@ pub(in crate::ops) struct Vectored {
     pub is_software: bool,
     /// The error code, where there is one.
     pub error_code: Option<u16>,
+    /// How it is told.
+    pub via: Via,
+    /// The interrupted place: EIP is the return address.
+    pub from: Place,
 }
 
 /// A stack, and where words on it lie in guest memory.
@@ -39,12 +43,7 @@ struct Stack {
     /// ESP after the push.
     esp: u32,
     place: u64,
-}
-
-/// True where crossings may be plain at all.
-#[inline(always)]
-fn is_plain(cpu: &Cpu) -> bool {
-    cpu.state.uses_descriptors() && !cpu.events.wants(Wanted::CROSSINGS)
+    from: StackFrom,
 }
 
 /// Eight bytes of a system structure.
@@ -86,8 +85,8 @@ fn stack(cpu: &Cpu, sys: &System, selector: Selector, ring: u8) -> Option<Segmen
 /// Where `bytes` are pushed when a handler in `ring` is entered.
 #[inline(always)]
 fn handler_stack(cpu: &Cpu, sys: &System, ring: u8, bytes: u32) -> Option<Stack> {
-    let (segment, esp) = if ring == cpu.state.cpl {
-        (*cpu.state.segment(SegReg::Ss), cpu.state.reg32(gpr::ESP))
+    let (segment, esp, from) = if ring == cpu.state.cpl {
+        (*cpu.state.segment(SegReg::Ss), cpu.state.reg32(gpr::ESP), StackFrom::Same)
     } else {
         let tr = &cpu.state.tr;
         let offset = 8 * u32::from(ring) + x86::tss::tss32::ESP0;
@@ -97,7 +96,9 @@ fn handler_stack(cpu: &Cpu, sys: &System, ring: u8, bytes: u32) -> Option<Stack>
             return None;
         }
         let words = system(cpu, sys, tr.base.wrapping_add(u64::from(offset)))?;
-        (stack(cpu, sys, Selector((words >> 32) as u16), ring)?, words as u32)
+        let segment = stack(cpu, sys, Selector((words >> 32) as u16), ring)?;
+        let (selector, base) = (tr.selector, LinAddr(tr.base));
+        (segment, words as u32, StackFrom::Tss { selector, base, offset })
     };
     let fits = segment.is_32bit() && !segment.is_expand_down() && esp >= bytes;
     if !fits || esp - 1 > segment.limit {
@@ -106,7 +107,7 @@ fn handler_stack(cpu: &Cpu, sys: &System, ring: u8, bytes: u32) -> Option<Stack>
     let esp = esp - bytes;
     let lin = u64::from((segment.base as u32).wrapping_add(esp));
     let place = cpu.mmu.view().write(lin, bytes, ring == 3)?;
-    Some(Stack { segment, esp, place })
+    Some(Stack { segment, esp, place, from })
 }
 
 /// Enters the handler of a vector through a 32-bit interrupt or trap gate.
@@ -114,7 +115,7 @@ fn handler_stack(cpu: &Cpu, sys: &System, ring: u8, bytes: u32) -> Option<Stack>
 pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> Option<()> {
     let (table, cpl) = (cpu.state.idtr, cpu.state.cpl);
     let offset = u32::from(v.vector) * 8;
-    if !is_plain(cpu) || offset + 7 > table.limit {
+    if !cpu.state.uses_descriptors() || offset + 7 > table.limit {
         return None;
     }
     let gate = Descriptor(system(cpu, sys, table.base.wrapping_add(u64::from(offset)))?);
@@ -127,19 +128,21 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
     let inward = ring < cpl;
     let words = 3 + 2 * u32::from(inward) + u32::from(v.error_code.is_some());
     let stack = (ring <= cpl).then(|| handler_stack(cpu, sys, ring, 4 * words))??;
+    cpu.begin_frame(4);
     let mut at = stack.place + 4 * u64::from(words);
-    let mut push = |word: u32| {
+    let mut push = |cpu: &mut Cpu, word: u32| {
         at -= 4;
         store(sys, at, word);
+        cpu.tell_words(&[word]);
     };
     if inward {
-        push(u32::from(cpu.state.segment(SegReg::Ss).selector.0));
-        push(cpu.state.reg32(gpr::ESP));
+        push(cpu, u32::from(cpu.state.segment(SegReg::Ss).selector.0));
+        push(cpu, cpu.state.reg32(gpr::ESP));
     }
-    push(cpu.state.eflags());
-    push(u32::from(cpu.state.segment(SegReg::Cs).selector.0));
-    push(cpu.state.eip());
-    v.error_code.into_iter().for_each(|error| push(u32::from(error)));
+    push(cpu, cpu.state.eflags());
+    push(cpu, u32::from(v.from.cs.0));
+    push(cpu, v.from.eip);
+    v.error_code.into_iter().for_each(|error| push(cpu, u32::from(error)));
     if inward {
         cpu.set_segment(SegReg::Ss, stack.segment);
     }
@@ -148,15 +151,17 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
     let cleared = Eflags::TF | Eflags::VM | Eflags::RF | Eflags::NT | masks;
     cpu.state.set_flag(cleared, false);
     enter(cpu, Segment::from_descriptor(selector.with_rpl(ring), code), ring, eip);
+    let (gate, code) = (Some(gate), Some(code));
+    Crossing { gate, code, stack: stack.from, ..Crossing::new(v.via, v.from) }.tell(cpu);
     Some(())
 }
 
 /// IRETD to the same ring or an outer one.
 #[inline(always)]
-pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System) -> Option<()> {
+pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System, from: Place) -> Option<()> {
     let (at, cpl) = (cpu.state.reg32(gpr::ESP), cpu.state.cpl);
     let end = cpu.read_end[SegReg::Ss as usize];
-    if !is_plain(cpu)
+    if !cpu.state.uses_descriptors()
         || !cpu.state.stack32()
         || cpu.state.flag(Eflags::NT)
         || u64::from(at) + 12 > end
@@ -171,18 +176,22 @@ pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System) -> Option<()> {
     if eflags & Eflags::VM.bits() != 0 || selector.rpl() != ring || ring < cpl {
         return None;
     }
+    cpu.begin_frame(4);
+    cpu.tell_words(&[eip, cs, eflags]);
     let mut outer = None;
     if ring > cpl {
         let place =
             (u64::from(at) + 20 <= end).then(|| cpu.mmu.view().read(lin, 20, cpl == 3))??;
-        let ss = Selector(load::<u32>(sys, place + 16) as u16);
-        outer = Some((stack(cpu, sys, ss, ring)?, load::<u32>(sys, place + 12)));
+        let [esp, ss] = [12, 16].map(|n| load::<u32>(sys, place + n));
+        outer = Some((stack(cpu, sys, Selector(ss as u16), ring)?, esp));
+        cpu.tell_words(&[esp, ss]);
     }
     let mut mask = flags::WIDE | Eflags::RF | flags::guarded(cpu);
     if cpl == 0 {
         mask |= Eflags::VIF | Eflags::VIP;
     }
     flags::replace(cpu, eflags, mask);
+    let stack = if outer.is_some() { StackFrom::Popped } else { StackFrom::Same };
     match outer {
         None => cpu.state.set_reg32(gpr::ESP, at.wrapping_add(12)),
         Some((segment, esp)) => {
@@ -192,5 +201,6 @@ pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System) -> Option<()> {
         }
     }
     enter(cpu, Segment::from_descriptor(selector, code), ring, eip);
+    Crossing { code: Some(code), stack, ..Crossing::new(Via::Iret, from) }.tell(cpu);
     Some(())
 }
