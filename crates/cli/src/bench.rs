@@ -2,6 +2,7 @@
 //! other emulators. Runs are interleaved (every contender once, then all of them again), so that a
 //! host that slows down for a while disturbs all alike.
 
+mod chart;
 mod child;
 mod console;
 mod contender;
@@ -64,13 +65,16 @@ pub struct Args {
     /// Write all samples and statistics to FILE as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Draw a chart into FILE, as SVG
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 /// Long help's end.
 pub const LONG_HELP: &str = "\
 Examples:
   cloister bench                                our engines and the host, medians of five runs
-  cloister bench --peers                        other emulators too
+  cloister bench --peers --svg bench.svg        other emulators too, and a chart of all
   cloister bench --filter fib --tiers --stats   what each part of the translator gives to one workload
 
 Contenders:
@@ -108,6 +112,9 @@ pub enum Error {
     /// A workload failed.
     #[error(transparent)]
     Run(#[from] Failure),
+    /// The chart can't be drawn.
+    #[error("the chart can't be drawn: {0}")]
+    Chart(String),
     /// A file can't be written.
     #[error("{}: {source}", path.display())]
     File {
@@ -129,12 +136,15 @@ pub fn run(args: &Args) -> Result<(), Error> {
     let workloads = select(&args.filter)?;
     // Opened first, so that a minute's measuring isn't lost to a misspelt path.
     let open = |path: &Option<PathBuf>| path.clone().map(OutFile::create).transpose();
-    let json = open(&args.json)?;
+    let (json, svg) = (open(&args.json)?, open(&args.svg)?);
     let mut report = measure(args, &workloads, &contenders(args))?;
     report.starts = starts(args.runs);
     print!("{}", Table(&report));
     if args.stats {
         print!("{}", Inside(&report));
+    }
+    if let Some(file) = svg {
+        file.write(&chart::draw(&report).map_err(Error::Chart)?)?;
     }
     json.map_or(Ok(()), |file| file.write_json(&report))
 }

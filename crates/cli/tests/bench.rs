@@ -25,8 +25,9 @@ fn bench(options: &[&str]) -> Option<String> {
 #[test]
 fn tables_files_and_start_times_come_of_one_run() {
     let scratch = Scratch::new();
-    let json = scratch.path("bench.json");
-    let Some(shown) = bench(&["--stats", "--json", text(&json)]) else { return };
+    let [json, svg] = ["bench.json", "bench.svg"].map(|name| scratch.path(name));
+    let files = ["--stats", "--json", text(&json), "--svg", text(&svg)];
+    let Some(shown) = bench(&files) else { return };
     for part in ["sort", "port", "geometric mean", "emitted", "jit: ", "interp: ", "first step"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
@@ -39,6 +40,8 @@ fn tables_files_and_start_times_come_of_one_run() {
         assert!(cell["insight"]["translator"][figure].is_number(), "{figure}: {cell}");
     }
     assert!(report["starts"][0]["seconds"]["median"].is_number(), "{report}");
+    let chart = std::fs::read_to_string(&svg).unwrap();
+    assert!(chart.starts_with("<svg") && chart.trim_end().ends_with("</svg>"), "{chart}");
 }
 
 #[test]
