@@ -75,7 +75,7 @@ pub const LONG_HELP: &str = "\
 Examples:
   cloister bench                                our engines and the host, medians of five runs
   cloister bench --peers --svg bench.svg        other emulators too, and a chart of all
-  cloister bench --filter fib --tiers --stats   what each part of the translator gives to one workload
+  cloister bench --filter fib --tiers --stats   what each part of the translator gives
 
 Contenders:
   jit        the translator with all it has; other times are compared with its
