@@ -47,7 +47,7 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     cpu.end_block();
     let (wide, from) = (insn.op32(), place(cpu, insn));
     if wide && plain::iret(cpu, sys, from).is_some() {
-        return Ok(());
+        return flags::check_virtual_interrupt(cpu);
     }
     if !cpu.state.protected() {
         let top = top(cpu, sys, wide, from)?;
