@@ -4,6 +4,7 @@
 //! [`crate::abi`] says, so that any of them can be left to the interpreter.
 
 mod control;
+mod door;
 mod flags;
 mod fpu;
 mod memory;
