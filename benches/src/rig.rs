@@ -5,7 +5,7 @@
 use bus::{Bus, Device, Handle, Io, Request, Signals, StateError, System};
 use interp::{Cpu, Dispatch, Exit, Interp};
 use mem::Memory;
-use roms::bench::{LOAD_ADDRESS, Workload};
+use roms::bench::{Class, LOAD_ADDRESS, Workload};
 use std::sync::Arc;
 use x86::event::Wanted;
 use x86::segment::{Descriptor, SegReg, Segment, Selector};
@@ -71,6 +71,11 @@ pub struct Board {
     pub cpu: Cpu,
     engine: Interp,
     ports: Handle<Ports>,
+}
+
+/// The workloads that a bare board can run: all but those that talk to a display.
+pub fn workloads() -> impl Iterator<Item = Workload> {
+    roms::bench::all().into_iter().filter(|workload| workload.class != Class::Mmio)
 }
 
 impl Board {

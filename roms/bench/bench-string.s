@@ -10,13 +10,7 @@
 name: .asciz "string"
 
 setup:
-    mov     eax, 1
-    mov     edi, SOURCE
-    mov     ecx, 0x10000 / 4
-1:  next_random
-    stosd
-    dec     ecx
-    jnz     1b
+    fill_random SOURCE, 0x10000
     ret
 
 round:

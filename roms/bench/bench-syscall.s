@@ -4,29 +4,16 @@
 .set COUNT, 280
 .set EXPECTED, 0xC7D3F8F0
 .include "lib.inc"
+.include "ring3.inc"
 .set CALLS, 20000
 
 name: .asciz "syscall"
 
-setup:
+door:
     mov     eax, 0x80
     mov     ebx, offset system_call
     mov     dl, GATE_INTERRUPT3
     jmp     set_gate
-
-round:
-    mov     [kernel_esp], esp
-    mov     eax, DATA3              # ring-0 data segments would be taken away by the IRETD
-    mov     ds, eax
-    mov     es, eax
-    mov     fs, eax
-    mov     gs, eax
-    push    DATA3
-    push    STACK3
-    push    2                       # EFLAGS: interrupts stay masked
-    push    CODE3
-    push    offset user
-    iretd
 
 user:
     xor     ebx, ebx                # hash
@@ -35,20 +22,11 @@ user:
     int     0x80
     dec     ecx
     jnz     1b
-    xor     eax, eax                # call 0: the round is over
-    int     0x80
+    end_user
 
-# EAX: 0 ends the round; any other: EBX = (EBX * 31 + ECX) xor EAX.
+# EBX = (EBX * 31 + ECX) xor EAX.
 system_call:
-    test    eax, eax
-    jz      1f
     imul    ebx, ebx, 31
     add     ebx, ecx
     xor     ebx, eax
     iretd
-1:  mov     esp, [kernel_esp]
-    mov     eax, ebx
-    ret
-
-    .balign 4, 0
-kernel_esp: .long 0

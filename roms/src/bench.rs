@@ -13,41 +13,111 @@ const ENTRY_AT: usize = 0x50;
 /// Physical address at which an image lies, whoever loads it.
 pub const LOAD_ADDRESS: u32 = 0x7C00;
 
+/// What a workload is about: workloads of one class are averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Integers, flags, memory, calls and returns.
+    IntegerMemory,
+    /// Jumps whose target is data.
+    Indirect,
+    /// Floating point and packed numbers.
+    X87Sse,
+    /// String instructions of all kinds.
+    String,
+    /// REP MOVS and REP STOS alone.
+    RepMovesFills,
+    /// Code that is written again and again: patched before each run, or only thought to be.
+    Patched,
+    /// Code that is written once and run often.
+    Generated,
+    /// Ways into ring 0 and back.
+    Doors,
+    /// Page faults whose handler maps a page.
+    DemandFault,
+    /// Switches between address spaces.
+    Spaces,
+    /// IN and OUT.
+    PortIo,
+    /// Devices in memory.
+    Mmio,
+}
+
+impl Class {
+    /// Its name, for a table.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IntegerMemory => "integer, memory",
+            Self::Indirect => "indirect jumps",
+            Self::X87Sse => "x87, SSE",
+            Self::String => "string",
+            Self::RepMovesFills => "REP moves, fills",
+            Self::Patched => "patched, beside",
+            Self::Generated => "generated code",
+            Self::Doors => "doors to ring 0",
+            Self::DemandFault => "demand faults",
+            Self::Spaces => "CR3 switches",
+            Self::PortIo => "port I/O",
+            Self::Mmio => "MMIO",
+        }
+    }
+}
+
 /// One benchmark.
 pub struct Workload {
     /// The name it prints.
     pub name: &'static str,
     /// What it exercises, in a few words.
     pub about: &'static str,
+    /// What it is averaged with.
+    pub class: Class,
     /// The boot image, with the default number of rounds.
     pub image: &'static [u8],
+    native: Option<&'static [u8]>,
     model: Model,
 }
 
 /// A workload's checksum, computed on the host.
 type Model = fn() -> u32;
 
-/// Every workload: name, what it exercises, its independent computation.
-const CATALOGUE: &[(&str, &str, Model)] = &[
-    ("sieve", "byte stores, compares, short loops", model::sieve),
-    ("crc", "table look-ups, shifts, xor", model::crc),
-    ("sort", "unpredictable branches", model::sort),
-    ("chase", "dependent loads over 1024 pages", model::chase),
-    ("copy", "loads and stores by loop", model::copy),
-    ("flags", "carries, SETcc, CMOVcc, RCL, parity", model::flags),
-    ("fib", "calls, returns, stack", model::fib),
-    ("dispatch", "indirect jumps through a table", model::dispatch),
-    ("string", "REP STOS, MOVS, CMPS, SCAS", model::string),
-    ("syscall", "INT 80h from ring 3 and IRET", model::syscall),
-    ("fault", "page faults, new mappings, CR3 loads", model::fault),
-    ("port", "IN and OUT", model::port),
+/// Name, class, what it exercises, its independent computation.
+type Listed = (&'static str, Class, &'static str, Model);
+
+/// Every workload.
+const CATALOGUE: &[Listed] = &[
+    ("sieve", Class::IntegerMemory, "byte stores, compares, short loops", model::sieve),
+    ("crc", Class::IntegerMemory, "table look-ups, shifts, xor", model::crc),
+    ("sort", Class::IntegerMemory, "unpredictable branches", model::sort),
+    ("chase", Class::IntegerMemory, "dependent loads over 1024 pages", model::chase),
+    ("copy", Class::IntegerMemory, "loads and stores by loop", model::copy),
+    ("flags", Class::IntegerMemory, "carries, SETcc, CMOVcc, RCL, parity", model::flags),
+    ("fib", Class::IntegerMemory, "calls, returns, stack", model::fib),
+    ("dispatch", Class::Indirect, "indirect jumps through a table", model::dispatch),
+    ("x87", Class::X87Sse, "products, Horner's rule, roots in double", model::x87),
+    ("sse", Class::X87Sse, "packed floats, doubles and integers", model::sse),
+    ("string", Class::String, "REP STOS, MOVS, CMPS, SCAS", model::string),
+    ("moves", Class::RepMovesFills, "large REP MOVS", model::moves),
+    ("fills", Class::RepMovesFills, "large REP STOS", model::fills),
+    ("short", Class::RepMovesFills, "REP MOVS and STOS of up to 64 bytes", model::short),
+    ("patch", Class::Patched, "an instruction patched before each run", model::patch),
+    ("beside", Class::Patched, "variables beside code on its page", model::beside),
+    ("generate", Class::Generated, "routines written, then run often", model::generate),
+    ("syscall", Class::Doors, "INT 80h from ring 3 and IRET", model::syscall),
+    ("callgate", Class::Doors, "far CALL through a gate and far RET", model::syscall),
+    ("sysenter", Class::Doors, "SYSENTER and SYSEXIT", model::syscall),
+    ("exception", Class::Doors, "#UD from ring 3 and IRET", model::exception),
+    ("fault", Class::DemandFault, "page faults, new mappings, CR3 loads", model::fault),
+    ("spaces", Class::Spaces, "CR3 switches, 32 pages touched after each", model::spaces),
+    ("port", Class::PortIo, "IN and OUT", model::port),
+    ("mmio", Class::Mmio, "the VGA's memory in planes", model::mmio),
 ];
 
 /// All workloads, in the order in which they are shown.
 pub fn all() -> Vec<Workload> {
-    let workload = |&(name, about, model): &(&'static str, &'static str, Model)| {
+    let workload = |&(name, class, about, model): &Listed| {
         let image = crate::get(&format!("bench-{name}")).expect("every workload is assembled");
-        Workload { name, about, image, model }
+        let native = crate::get(&format!("native-{name}"));
+        Workload { name, about, class, image, native, model }
     };
     CATALOGUE.iter().map(workload).collect()
 }
@@ -76,9 +146,13 @@ impl Workload {
 
     /// The image with another number of rounds (at least 1).
     pub fn image_with(&self, rounds: u32) -> Vec<u8> {
-        let mut image = self.image.to_vec();
-        image[COUNT_AT..COUNT_AT + 4].copy_from_slice(&rounds.max(1).to_le_bytes());
-        image
+        with_rounds(self.image, rounds)
+    }
+
+    /// The same work as a 32-bit Linux executable, with a number of rounds (at least 1); `None`
+    /// where it needs what a process doesn't have. It prints the same two lines.
+    pub fn native_with(&self, rounds: u32) -> Option<Vec<u8>> {
+        self.native.map(|image| with_rounds(image, rounds))
     }
 
     /// The line that precedes the measured region on the debug console.
@@ -95,6 +169,12 @@ impl Workload {
         let bytes = self.image.get(at..at + 4).expect("an image holds its header");
         u32::from_le_bytes(bytes.try_into().expect("four bytes"))
     }
+}
+
+fn with_rounds(image: &[u8], rounds: u32) -> Vec<u8> {
+    let mut image = image.to_vec();
+    image[COUNT_AT..COUNT_AT + 4].copy_from_slice(&rounds.max(1).to_le_bytes());
+    image
 }
 
 #[cfg(test)]
@@ -132,6 +212,29 @@ mod tests {
         for (name, _) in crate::ALL.iter().filter(|(name, _)| name.starts_with("bench-")) {
             assert!(listed.iter().any(|l| l == name), "{name} isn't listed");
         }
+    }
+
+    #[test]
+    fn a_native_image_is_an_executable_with_the_boot_images_header_and_bytes_of_workload() {
+        /// Offset of the workload's own code, and how many of its bytes may be addresses.
+        const WORKLOAD_AT: usize = 0x600;
+        for workload in all() {
+            let Some(native) = workload.native else { continue };
+            assert_eq!(native[..4], *b"\x7FELF", "{}", workload.name);
+            assert_eq!(native[MAGIC_AT..ENTRY_AT], workload.image[MAGIC_AT..ENTRY_AT]);
+            assert_eq!(native.len(), workload.image.len(), "{}", workload.name);
+            let pairs = native[WORKLOAD_AT..].iter().zip(&workload.image[WORKLOAD_AT..]);
+            let differ = pairs.filter(|(a, b)| a != b).count();
+            assert!(differ <= 64, "{}: {differ} bytes differ", workload.name);
+        }
+    }
+
+    #[test]
+    fn what_needs_ring_0_or_a_device_has_no_native_image_and_all_else_has_one() {
+        let without: Vec<_> = all().iter().filter(|w| w.native.is_none()).map(|w| w.name).collect();
+        let system =
+            ["syscall", "callgate", "sysenter", "exception", "fault", "spaces", "port", "mmio"];
+        assert_eq!(without, system);
     }
 
     #[test]

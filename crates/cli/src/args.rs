@@ -52,6 +52,7 @@ pub enum Verb {
         verb: disk::Verb,
     },
     /// Measure how fast guests run
+    #[command(after_long_help = bench::LONG_HELP)]
     Bench(bench::Args),
 }
 

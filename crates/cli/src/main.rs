@@ -48,9 +48,9 @@ fn main() -> ExitCode {
 
 fn not_measured(error: &bench::Error) -> Failure {
     match error {
-        bench::Error::NoSuchWorkload { .. } | bench::Error::BadScale(_) => {
-            Failure::usage(error.to_string())
-        }
+        bench::Error::NoSuchWorkload { .. }
+        | bench::Error::BadScale(_)
+        | bench::Error::BadLeast(_) => Failure::usage(error.to_string()),
         _ => Failure::host(error.to_string()),
     }
 }

@@ -51,6 +51,19 @@ impl History {
         Self::default()
     }
 
+    /// Takes note of events, in order. Those that would be forgotten again by the end are passed
+    /// over at once.
+    pub fn observe_all(&mut self, records: &[Record]) {
+        let is_kept = |record: &Record| match &record.event {
+            Event::Transfer(t) => is_delivery(t),
+            _ => false,
+        };
+        let behind = records.iter().enumerate().rev().filter(|(_, record)| is_kept(record));
+        // As many deliveries as are kept come behind it, and so do as many crossings.
+        let first = behind.map(|(n, _)| n).nth(DELIVERIES).map_or(0, |n| n + 1);
+        records[first..].iter().for_each(|record| self.observe(record));
+    }
+
     /// Takes note of an event; those that are neither crossings nor faults are passed over.
     pub fn observe(&mut self, record: &Record) {
         if let Event::Fault { fault, why, at, cr2, .. } = record.event {
@@ -66,8 +79,7 @@ impl History {
             self.deliveries.retain(|d| d.to.mode != Mode::Real);
         }
         match t.via {
-            Via::Interrupt { vector: BOOTSTRAP, .. } if t.to.mode == Mode::Real => {}
-            Via::Interrupt { vector, source, error_code } => {
+            Via::Interrupt { vector, source, error_code } if is_delivery(t) => {
                 let (from, to, step) = (t.from, t.to, record.step);
                 let raised = self.fault.take().filter(|f| f.fault.vector as u8 == vector);
                 let why = raised.map_or(Cause::None, |f| f.why);
@@ -114,6 +126,14 @@ impl History {
     #[must_use]
     pub fn last_external(&self, vector: u8) -> Option<&Delivery> {
         self.deliveries().find(|d| d.vector == vector && d.source == Source::External)
+    }
+}
+
+/// An interrupt or exception whose handler should return.
+fn is_delivery(t: &Transfer) -> bool {
+    match t.via {
+        Via::Interrupt { vector, .. } => vector != BOOTSTRAP || t.to.mode != Mode::Real,
+        _ => false,
     }
 }
 
@@ -198,6 +218,23 @@ mod tests {
         h.observe(&real(10, BOOTSTRAP));
         assert_eq!(h.open_delivery(), None);
         assert_eq!(h.crossings().count(), 1);
+    }
+
+    #[test]
+    fn many_events_at_once_leave_what_they_leave_one_by_one() {
+        let mut records = Vec::new();
+        for n in 0..500 {
+            records.push(delivered(10 * n, n as u8, None));
+            if n % 3 != 0 {
+                records.push(iret(10 * n + 5, 0x8FF4));
+            }
+        }
+        for part in [1, 7, 100, 200, records.len()] {
+            let (mut all, mut each) = (History::new(), History::new());
+            records.chunks(part).for_each(|part| all.observe_all(part));
+            records.iter().for_each(|record| each.observe(record));
+            assert_eq!(all, each, "{part} at a time");
+        }
     }
 
     #[test]

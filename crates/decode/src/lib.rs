@@ -15,5 +15,5 @@ pub use iced_x86::Code;
 pub use insn::{Insn, MAX_LEN, NONE, Undecodable, decode, is_escape, is_x87};
 pub use needs::needs;
 pub use opcode::Opcode;
-pub use text::{HostLine, disassemble, disassemble_host};
+pub use text::{HostLine, disassemble, disassemble_host, mnemonic};
 pub use vector::{Encoding, Operands, Place, vector_encoding, vector_opcode, vector_operands};

@@ -1,6 +1,14 @@
 //! Disassembly for people, in Intel's notation: of a guest's code, and of the host's.
 
-use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, Mnemonic, OpKind};
+use iced_x86::{
+    Code, Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, Mnemonic, OpKind,
+};
+
+/// The name of a form's instruction, as assemblers spell it.
+#[must_use]
+pub fn mnemonic(code: Code) -> String {
+    format!("{:?}", code.mnemonic()).to_ascii_lowercase()
+}
 
 /// Disassembles `bytes`, which lie at `ip` in a code segment of the given size: for each
 /// instruction its offset, its length in bytes and its text, `(bad)` for what isn't one.

@@ -360,11 +360,17 @@ impl Cpu {
     }
 
     /// Reads eight bytes of a system structure.
-    #[inline]
+    #[inline(always)]
     pub fn read_system64(&mut self, sys: &mut System, lin: u64) -> Result<u64, Fault> {
         if let Some(at) = self.mmu.view().read(lin & 0xFFFF_FFFF, 8, false) {
             return Ok(u64::from_le_bytes(sys.mem.arena().load(at)));
         }
+        self.read_system64_slow(sys, lin)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_system64_slow(&mut self, sys: &mut System, lin: u64) -> Result<u64, Fault> {
         let low: u32 = self.read_system(sys, lin)?;
         let high: u32 = self.read_system(sys, lin + 4)?;
         Ok(u64::from(high) << 32 | u64::from(low))

@@ -61,7 +61,10 @@ pub struct Cpu {
     pub(crate) read_end: [u64; 6],
     /// First offset that may not be written.
     pub(crate) write_end: [u64; 6],
-    /// EFLAGS.VM when the two above were derived.
+    /// Bit `s`: segment `s` starts at 0, ends at 4 GiB, and may be read and written. Bit `8 + s`:
+    /// it ends at 64 KiB, and may be read and written.
+    shapes: u16,
+    /// EFLAGS.VM when the three above were derived.
     derived_vm86: bool,
     /// What the crossing under way has pushed or popped, in that order, for its event.
     pub(crate) frame: Frame,
@@ -102,6 +105,7 @@ impl Cpu {
             keep_rip: false,
             read_end: [0; 6],
             write_end: [0; 6],
+            shapes: 0,
             frame: Frame::new(0),
             derived_vm86: false,
             data_breakpoints: false,
@@ -181,6 +185,19 @@ impl Cpu {
             if seg.is_readable() || !self.state.protected() { end } else { 0 };
         let real_code = !self.state.uses_descriptors();
         self.write_end[s as usize] = if seg.is_writable() || real_code { end } else { 0 };
+        let usable = self.read_end[s as usize].min(self.write_end[s as usize]);
+        let flat = u16::from(seg.base as u32 == 0 && usable == 1 << 32);
+        let half = u16::from(self.read_end[s as usize] == 0x1_0000 && usable == 0x1_0000);
+        let (n, both) = (s as u32, 0x101 << s as u32);
+        self.shapes = self.shapes & !both | flat << n | half << (8 + n);
+    }
+
+    /// Bit `s`: segment `s` starts at 0, ends at 4 GiB, and may be read and written. Bit `8 + s`:
+    /// it ends at 64 KiB, and may be read and written.
+    #[inline]
+    #[must_use]
+    pub fn segment_shapes(&self) -> u16 {
+        self.shapes
     }
 
     fn derive_breakpoints(&mut self) {
@@ -252,6 +269,22 @@ impl Cpu {
         self.events.push(self.steps, event);
         if self.events.is_full() {
             self.attention = true;
+        }
+    }
+
+    /// Begins to note what a crossing pushes or pops, in words of `size` bytes.
+    #[inline(always)]
+    pub(crate) fn begin_frame(&mut self, size: u8) {
+        if self.events.wants(Wanted::CROSSINGS) {
+            self.frame = Frame::new(size);
+        }
+    }
+
+    /// Notes words of the crossing under way, if somebody reads of it.
+    #[inline(always)]
+    pub(crate) fn tell_words(&mut self, words: &[u32]) {
+        if self.events.wants(Wanted::CROSSINGS) {
+            words.iter().for_each(|word| self.frame.push(*word));
         }
     }
 

@@ -228,6 +228,30 @@ impl Cpu {
         if self.state.flag(Eflags::RF) { Next::Resume } else { Next::Block }
     }
 
+    /// Passes the boundary where [`Cpu::boundary`] would find nothing to do; false, and nothing
+    /// is changed, where it must be asked. `resumes` says that the next instruction isn't a REP:
+    /// then RF goes out before it as well as after (see [`Interp`]).
+    #[inline]
+    pub fn pass_boundary(&mut self, sys: &mut System, resumes: bool) -> bool {
+        let state = &self.state;
+        let waits = sys.bus.signals().wants_engine()
+            || sys.mem.has_code_writes()
+            || self.events.is_full()
+            || self.steps >= self.budget_end
+            || state.activity != Activity::Running
+            || state.efer().contains(Efer::LME)
+            || state.pending_debug != 0
+            || state.nmi_pending
+            || self.wants_single()
+            || (state.flag(Eflags::IF) && sys.bus.interrupt_pending())
+            || (state.flag(Eflags::RF) && !resumes);
+        if !waits {
+            self.state.set_flag(Eflags::RF, false);
+            self.attention = false;
+        }
+        !waits
+    }
+
     /// Delivers a debug trap, NMI or interrupt that waits; true where one was.
     fn deliver_pending(&mut self, sys: &mut System) -> bool {
         let shadow = self.state.shadow;

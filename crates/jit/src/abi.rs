@@ -33,6 +33,11 @@
 //! `mov r8d, site; call [r15+CALLOUT]` spills the guest's registers into `State`, calls
 //! [`crate::callout`] and reloads. RIP, steps and flags are exact while Rust looks.
 //!
+//! # A miss
+//! A software-TLB site that misses calls [`crate::miss`]'s stub with the linear address in r8 and
+//! the kind of access in r9. It comes back with the host address in r8, or 0 where the interpreter
+//! must take the instruction. All but r8, r9, r10 and RFLAGS is kept.
+//!
 //! # A fault in emitted code
 //! The guest's registers are in the host's. The table of faults maps the address of the host
 //! instruction to a stub of its block; the handler only changes RIP. What may fault: a budget
@@ -84,8 +89,24 @@ pub struct Context {
     pub refused: u64,
     /// An instruction that must not use the window again: its place, plus 1.
     pub soften: u64,
+    /// The stub that a software-TLB site calls when it misses: see [`crate::miss`].
+    pub miss: u64,
+    /// [`crate::miss::refill`].
+    pub refill_fn: u64,
+    /// The state words of guest memory's pages.
+    pub page_states: *const u32,
+    /// Which 64-byte pieces of guest memory's pages code was decoded from.
+    pub code_pieces: *const u64,
+    /// The state word of a page that holds code and was written in this epoch.
+    pub plain_code: u32,
     /// The windows.
     pub windows: *mut crate::window::Windows,
+    /// The jump cache.
+    pub cache: *mut crate::jumps::Jumps,
+    /// Where a callout goes on that returned [`Exit::GO`].
+    pub target: u64,
+    /// The window that GS base names.
+    pub window_live: u64,
     /// Withdrawals that the window has seen.
     pub seen: u64,
     /// A value that must outlive a search of the software TLB.
@@ -118,6 +139,8 @@ pub struct Context {
     pub expected_count: u64,
     /// Callouts so far, of any kind.
     pub callouts: u64,
+    /// Steps that they took.
+    pub callout_steps: u64,
     /// x87, MMX and SSE.
     pub fpu: crate::fpu::Words,
 }
@@ -145,6 +168,13 @@ pub mod at {
         RAM = ram;
         TLB = tlb;
         WINDOW = window;
+        WINDOW_LIVE = window_live;
+        TARGET = target;
+        MISS = miss;
+        REFILL_FN = refill_fn;
+        PAGE_STATES = page_states;
+        CODE_PIECES = code_pieces;
+        PLAIN_CODE = plain_code;
         BUDGET = budget;
         EIP = eip;
         EXIT = exit;
@@ -169,6 +199,8 @@ pub mod Exit {
     pub const DISPATCH: u32 = 2;
     /// The budget is shorter than the block at RIP.
     pub const SHORT: u32 = 3;
+    /// A callout to be gone on behind at [`Context::target`]: never left by.
+    pub const GO: u32 = 4;
     /// The first edge's number.
     pub const EDGES: u32 = 16;
 }
@@ -202,19 +234,14 @@ impl Mode {
     #[must_use]
     pub fn of(cpu: &Cpu, window: bool) -> Self {
         let state = &cpu.state;
-        let mut bits = u32::from(state.code32())
-            | u32::from(state.stack32()) << 1
-            | u32::from(state.cpl == 3) << 2
-            | u32::from(window) << 3
-            | crate::fpu::mode(state);
-        for s in x86::SegReg::ALL {
-            let (read, write) = cpu.segment_ends(s);
-            let base = state.segment(s).base as u32;
-            bits |= u32::from(base == 0 && read == 1 << 32 && write == 1 << 32)
-                << (Self::FLAT + s as u32);
-            bits |= u32::from(read == 0x1_0000 && write == 0x1_0000) << (Self::HALF + s as u32);
-        }
-        Self(bits)
+        Self(
+            u32::from(state.code32())
+                | u32::from(state.stack32()) << 1
+                | u32::from(state.cpl == 3) << 2
+                | u32::from(window) << 3
+                | u32::from(cpu.segment_shapes()) << Self::FLAT
+                | crate::fpu::mode(state),
+        )
     }
 
     /// True where a bit is set.

@@ -24,6 +24,8 @@ pub struct Site {
     pub place: u64,
     /// How often the window refused it for good.
     pub refusals: u32,
+    /// How often the interpreter carried it out.
+    pub calls: u64,
 }
 
 /// What the block may still rely on behind an instruction that the interpreter carried out.
@@ -76,6 +78,10 @@ pub struct Block {
     pub len: u32,
     /// Steps.
     pub steps: u32,
+    /// Its first instruction is a REP.
+    pub repeats: bool,
+    /// The step at which it was made.
+    pub made: u64,
     /// Where it is executed; 0 once it is dropped.
     pub start: usize,
     /// Bytes of host code.

@@ -10,7 +10,8 @@ use crate::emit::Draft;
 use crate::fault::Expected;
 use crate::jumps::Jumps;
 use bus::System;
-use std::collections::HashMap;
+use decode::Code;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use x86::addr::PAGE_MASK;
 
@@ -34,7 +35,6 @@ impl Hasher for Fold {
 }
 
 /// All blocks.
-#[derive(Default)]
 pub struct Cache {
     blocks: Vec<Block>,
     edges: Vec<Edge>,
@@ -44,8 +44,49 @@ pub struct Cache {
     pub generation: u64,
     /// Sites of callouts, by number.
     pub sites: Vec<Site>,
+    /// Callouts by form, at sites that are no more.
+    past_calls: BTreeMap<Code, u64>,
     /// Where emitted code may fault, in the order of addresses.
     pub expected: Vec<Expected>,
+    /// How often code was run before it was translated, by its place; places that share a count
+    /// are translated sooner.
+    runs: Box<[Runs; RUNS]>,
+}
+
+/// Runs of a piece of code since it was written.
+#[derive(Clone, Copy, Default)]
+struct Runs {
+    count: u16,
+    /// Translations that soon were overwritten, in a row: each doubles the runs before the next.
+    wasted: u8,
+}
+
+/// Counts of runs.
+const RUNS: usize = 1 << 13;
+/// Doublings at most.
+const WASTED_MOST: u8 = 8;
+/// Steps that a translation must live for to be worth making again at once.
+const WORTHY_STEPS: u64 = 20_000;
+
+/// Where the runs of the code at `place` are counted.
+fn run_index(place: u64) -> usize {
+    (place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 51) as usize % RUNS
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            blocks: Vec::new(),
+            edges: Vec::new(),
+            by_key: HashMap::default(),
+            by_page: HashMap::default(),
+            generation: 0,
+            sites: Vec::new(),
+            expected: Vec::new(),
+            past_calls: Default::default(),
+            runs: Box::new([Runs::default(); RUNS]),
+        }
+    }
 }
 
 impl Cache {
@@ -53,6 +94,13 @@ impl Cache {
     #[must_use]
     pub fn find(&self, key: &Key) -> Option<u32> {
         self.by_key.get(key).copied()
+    }
+
+    /// Counts a run of code that isn't translated; true while there were at most `most`.
+    pub fn warm(&mut self, place: u64, most: u8) -> bool {
+        let runs = &mut self.runs[run_index(place)];
+        runs.count = runs.count.saturating_add(1);
+        runs.count <= u16::from(most) << runs.wasted
     }
 
     /// A block by its number.
@@ -74,7 +122,7 @@ impl Cache {
     }
 
     /// Gives a draft its place.
-    pub fn add(&mut self, arena: &mut Arena, key: Key, draft: Draft) -> u32 {
+    pub fn add(&mut self, arena: &mut Arena, key: Key, draft: Draft, made: u64) -> u32 {
         let id = self.blocks.len() as u32;
         let start = arena.add(&draft.code);
         let offset = (start - arena.start()) as u32;
@@ -88,12 +136,33 @@ impl Cache {
             live: e.live,
             from: id,
         }));
-        let (len, steps, host_len) = (draft.len, draft.steps, draft.code.len());
-        let (needs, inner, linked) = (draft.needs, draft.inner, Vec::new());
-        self.blocks.push(Block { key, len, steps, start, host_len, needs, inner, linked });
+        let Draft { len, steps, repeats, needs, inner, .. } = draft;
+        let (host_len, linked) = (draft.code.len(), Vec::new());
+        self.blocks.push(Block {
+            key,
+            len,
+            steps,
+            repeats,
+            made,
+            start,
+            host_len,
+            needs,
+            inner,
+            linked,
+        });
         self.by_key.insert(key, id);
         self.by_page.entry((key.place >> 12) as u32).or_default().push(id);
         id
+    }
+
+    /// Callouts by form.
+    #[must_use]
+    pub fn calls(&self) -> BTreeMap<Code, u64> {
+        let mut calls = self.past_calls.clone();
+        for site in self.sites.iter().filter(|site| site.calls != 0) {
+            *calls.entry(site.insn.code).or_default() += site.calls;
+        }
+        calls
     }
 
     /// An edge by its number.
@@ -123,7 +192,13 @@ impl Cache {
     }
 
     /// Drops the blocks whose bytes were overwritten.
-    pub fn drop_written(&mut self, arena: &mut Arena, jumps: &mut Jumps, sys: &mut System) {
+    pub fn drop_written(
+        &mut self,
+        arena: &mut Arena,
+        jumps: &mut Jumps,
+        sys: &mut System,
+        now: u64,
+    ) {
         while let Some(write) = sys.mem.next_code_write() {
             let page = write.page();
             let ids = self.by_page.remove(&page).unwrap_or_default();
@@ -140,8 +215,20 @@ impl Cache {
             if !kept.is_empty() {
                 self.by_page.insert(page, kept);
             }
-            gone.into_iter().for_each(|id| self.drop_block(arena, jumps, id));
+            for id in gone {
+                self.note_overwritten(id, now);
+                self.drop_block(arena, jumps, id);
+            }
         }
+    }
+
+    /// Was it worth translating?
+    fn note_overwritten(&mut self, id: u32, now: u64) {
+        let block = &self.blocks[id as usize];
+        let runs = &mut self.runs[run_index(block.key.place)];
+        let lived = now.saturating_sub(block.made);
+        let wasted = if lived < WORTHY_STEPS { (runs.wasted + 1).min(WASTED_MOST) } else { 0 };
+        *runs = Runs { count: 0, wasted };
     }
 
     /// Drops the blocks that hold the byte at `place`.
@@ -182,6 +269,7 @@ impl Cache {
         self.edges.clear();
         self.by_key.clear();
         self.by_page.clear();
+        self.past_calls = self.calls();
         self.sites.clear();
         self.expected.clear();
         arena.clear();

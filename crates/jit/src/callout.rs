@@ -3,6 +3,8 @@
 
 use crate::abi::{Context, Exit, Mode};
 use crate::block::{After, Site};
+use crate::jumps::{CodeView, Jumps};
+use crate::window::Windows;
 use bus::System;
 use interp::Cpu;
 use x86::{Arith, SegReg};
@@ -25,14 +27,28 @@ const AF: u32 = 1 << 12;
 impl Context {
     /// Takes over what emitted code needs of the processor's mode.
     pub fn refresh(&mut self, cpu: &Cpu, window: bool) {
+        let mode = Mode::of(cpu, window);
         for s in SegReg::ALL {
-            let n = s as usize;
-            self.base[n] = u64::from(cpu.state.segment(s).base as u32);
-            (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
+            // Of a flat segment nothing is looked up.
+            if !mode.flat(s) {
+                let n = s as usize;
+                self.base[n] = u64::from(cpu.state.segment(s).base as u32);
+                (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
+            }
         }
         self.tlb = cpu.mmu.view().table(cpu.state.cpl == 3) as u64;
-        self.mode = Mode::of(cpu, window).0;
+        self.mode = mode.0;
         self.version = cpu.mmu.view().version();
+    }
+
+    /// Takes over all that can change while emitted code isn't running: the processor's mode,
+    /// the window, and where its jumps are looked up.
+    pub fn renew(&mut self, cpu: &Cpu, sys: &System, windows: &mut Windows, jumps: &mut Jumps) {
+        let window = windows.base(cpu, sys);
+        self.refresh(cpu, window.is_some());
+        self.window = window.unwrap_or(0);
+        self.seen = sys.mem.states().seen();
+        self.code_view = jumps.number(CodeView::of(cpu, Mode(self.mode)));
     }
 
     /// The step at which the processor is, with `left` of the block's steps not yet done.
@@ -57,7 +73,10 @@ pub unsafe extern "sysv64" fn callout(context: *mut Context, site: u32) -> u32 {
         (context, cpu, sys, site)
     };
     context.callouts += 1;
+    site.calls += 1;
+    let before = context.steps(site.left);
     let exit = carry_out(context, cpu, sys, site);
+    context.callout_steps += cpu.steps - before;
     context.flags = pack(cpu.state.arith);
     exit
 }
@@ -72,7 +91,7 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     if let Err(fault) = done {
         context.refused = 0;
         cpu.fault(sys, fault, u64::from(site.eip));
-        return leave(context, cpu, Exit::BOUNDARY);
+        return go_on(context, cpu, sys);
     }
     cpu.steps += 1;
     let refused = std::mem::take(&mut context.refused);
@@ -80,26 +99,20 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
         site.refusals += 1;
         if site.refusals == REFUSALS {
             context.soften = site.place + 1;
-            return leave(
-                context,
-                cpu,
-                if cpu.wants_boundary() { Exit::BOUNDARY } else { Exit::DISPATCH },
-            );
+            return leave(context, cpu);
         }
-    }
-    if cpu.wants_boundary() {
-        return leave(context, cpu, Exit::BOUNDARY);
     }
     let is_stale =
         cpu.mmu.view().version() != context.version || sys.mem.states().seen() != context.seen;
-    if site.after == After::Leaves || cpu.state.rip != u64::from(next) || is_stale {
-        return leave(context, cpu, Exit::DISPATCH);
+    let leaves = site.after == After::Leaves || cpu.state.rip != u64::from(next);
+    if cpu.wants_boundary() || leaves || is_stale {
+        return go_on(context, cpu, sys);
     }
     if site.after == After::Mode {
         let (mode, tlb) = (context.mode, context.tlb);
         context.refresh(cpu, Mode(mode).has(Mode::WINDOW));
         if (context.mode, context.tlb) != (mode, tlb) {
-            return leave(context, cpu, Exit::DISPATCH);
+            return go_on(context, cpu, sys);
         }
     }
     context.budget = context.end.wrapping_sub(cpu.steps) as i64 - (i64::from(site.left) - 1);
@@ -120,11 +133,28 @@ fn fill_window(context: &mut Context, cpu: &Cpu, sys: &System, lin: u32) -> bool
     windows.fill(cpu, sys, lin)
 }
 
+/// Goes on at the processor's EIP, wherever that is by now: straight to the block there if nothing
+/// waits at the boundary and the block is known, else by way of the run loop.
+fn go_on(context: &mut Context, cpu: &mut Cpu, sys: &mut System) -> u32 {
+    // SAFETY: both live as long as the engine whose context this is, and nobody else uses them
+    // while emitted code runs.
+    let (windows, jumps) = unsafe { (&mut *context.windows, &mut *context.cache) };
+    let eip = cpu.state.eip();
+    if cpu.wants_boundary() && !cpu.pass_boundary(sys, jumps.resumes(eip)) {
+        return leave(context, cpu);
+    }
+    context.renew(cpu, sys, windows, jumps);
+    let Some(start) = jumps.find(eip) else { return leave(context, cpu) };
+    context.target = start as u64;
+    context.budget = context.end.wrapping_sub(cpu.steps) as i64;
+    Exit::GO
+}
+
 /// Leaves with what the run loop expects of every exit.
-fn leave(context: &mut Context, cpu: &Cpu, exit: u32) -> u32 {
+fn leave(context: &mut Context, cpu: &Cpu) -> u32 {
     context.budget = context.end.wrapping_sub(cpu.steps) as i64;
     context.eip = cpu.state.eip();
-    exit
+    if cpu.wants_boundary() { Exit::BOUNDARY } else { Exit::DISPATCH }
 }
 
 #[cfg(test)]

@@ -66,6 +66,8 @@ pub struct Draft {
     pub len: u32,
     /// Steps.
     pub steps: u32,
+    /// Its first instruction is a REP.
+    pub repeats: bool,
     /// Halves of the x87 and SSE state that it loads on entry.
     pub needs: u8,
     /// Where to enter it if they are loaded: offset.
@@ -118,8 +120,19 @@ impl Item {
     }
 }
 
+/// Where a software-TLB site goes that missed, and where on with what was found.
+#[derive(Clone, Copy)]
+struct Miss {
+    label: DynamicLabel,
+    found: DynamicLabel,
+    /// Size and kind of the access, as [`crate::miss`] takes them.
+    kind: i32,
+}
+
 /// Code that is jumped to rarely, behind the block.
 struct Cold {
+    /// What comes first, if a software TLB missed.
+    miss: Option<Miss>,
     label: DynamicLabel,
     /// Where it goes on; `None` if the instruction ends the block.
     back: Option<DynamicLabel>,
@@ -185,7 +198,8 @@ pub fn translate(
     let (needs, inner) = (e.units.live(), e.offset() as u32);
     e.charge();
     e.body(&items);
-    e.finish(len, needs, inner)
+    let repeats = items[0].insn.has(Insn::REP | Insn::REPNE);
+    e.finish(len).map(|draft| Draft { repeats, needs, inner, ..draft })
 }
 
 /// The instructions of the block: to the first that ends it, the end of the page or of CS.
@@ -331,8 +345,8 @@ impl Emitter<'_> {
     fn site(&mut self, item: &Item, left: u32, after: After) -> u32 {
         let run = interp::ops::lookup(&item.insn, self.source.features);
         let (insn, eip, af_clear) = (item.insn, item.eip, self.af_clear);
-        let (place, refusals) = (self.place(item), 0);
-        self.sites.push(Site { insn, run, eip, left, af_clear, after, place, refusals });
+        let (place, refusals, calls) = (self.place(item), 0, 0);
+        self.sites.push(Site { insn, run, eip, left, af_clear, after, place, refusals, calls });
         self.sites.len() as u32 - 1
     }
 
@@ -343,7 +357,16 @@ impl Emitter<'_> {
         let site = self.site(item, left, if back.is_some() { After::Plain } else { After::Leaves });
         let next = item.next();
         let units = self.units;
-        self.cold.push(Cold { label, back, flags_in_r11: false, swapped: None, site, next, units });
+        self.cold.push(Cold {
+            miss: None,
+            label,
+            back,
+            flags_in_r11: false,
+            swapped: None,
+            site,
+            next,
+            units,
+        });
         label
     }
 
@@ -362,7 +385,7 @@ impl Emitter<'_> {
         self.labels.push(label);
     }
 
-    fn finish(mut self, len: u32, needs: u8, inner: u32) -> Option<Draft> {
+    fn finish(mut self, len: u32) -> Option<Draft> {
         let cold = std::mem::take(&mut self.cold);
         let hot = self.offset() as u32;
         self.emit_short();
@@ -397,7 +420,8 @@ impl Emitter<'_> {
             let displacement = edge.stub as i32 - edge.patch as i32 - 4;
             code[edge.patch..edge.patch + 4].copy_from_slice(&displacement.to_le_bytes());
         }
-        Some(Draft { code, len, steps, needs, inner, edges, expected, lines, hot })
+        let (repeats, needs, inner) = (false, 0, 0);
+        Some(Draft { code, len, steps, repeats, needs, inner, edges, expected, lines, hot })
     }
 
     /// True where `eip` lies in the page of the block.
@@ -419,6 +443,16 @@ impl Emitter<'_> {
     }
 
     fn emit_cold(&mut self, cold: &Cold) {
+        if let Some(miss) = cold.miss {
+            dynasm!(self.ops
+                ; .arch x64
+                ; =>miss.label
+                ; mov r9d, miss.kind
+                ; call QWORD [r15 + at::MISS]
+                ; test r8, r8
+                ; jnz =>miss.found
+            );
+        }
         dynasm!(self.ops; .arch x64; =>cold.label);
         if let Some(low) = cold.swapped {
             self.swap_halves(low);

@@ -8,7 +8,8 @@ use crate::cache::Cache;
 use crate::callout::{callout, pack, unpack};
 use crate::emit::{self, Source};
 use crate::fault::Registration;
-use crate::jumps::{CodeView, Jumps};
+use crate::jumps::Jumps;
+use crate::stats::Counters;
 use crate::stubs::Stubs;
 use crate::window::Windows;
 use bus::System;
@@ -33,19 +34,55 @@ pub enum WindowUse {
     Never,
 }
 
+/// How blocks lead to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// Direct jumps within a page lead straight on, all others through the jump cache.
+    #[default]
+    All,
+    /// Direct jumps within a page lead straight on; the jump cache stays empty.
+    Direct,
+    /// After each block the engine looks for the next one.
+    Never,
+}
+
 /// How to translate. The default is what serves a guest best; the others show and test a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Tuning {
     /// The most instructions a block holds.
     pub block_insns: usize,
+    /// How often the interpreter runs a piece of code before it is translated, again after each
+    /// time that it was overwritten.
+    pub cold_runs: u8,
     /// When windows are used.
     pub windows: WindowUse,
+    /// How blocks lead to each other.
+    pub links: Links,
+    /// Nanoseconds of the host, for somebody who wants to know what translating costs: nothing
+    /// else comes of them.
+    pub clock: Option<fn() -> u64>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { block_insns: 32, windows: WindowUse::AtRest }
+        Self {
+            block_insns: 32,
+            cold_runs: 2,
+            windows: WindowUse::AtRest,
+            links: Links::All,
+            clock: None,
+        }
     }
+}
+
+/// What there is at an address.
+enum Found {
+    /// A block, by its number.
+    Block(u32),
+    /// Code that was hardly run yet.
+    Cold,
+    /// Something that must be taken alone.
+    Nothing,
 }
 
 /// The translator of one processor. Holds host caches only.
@@ -55,12 +92,13 @@ pub struct Jit {
     stubs: Stubs,
     // Goes before the page it names.
     _registration: Registration,
-    context: ContextPage,
-    jumps: Jumps,
-    windows: Box<Windows>,
+    pub(crate) context: ContextPage,
+    jumps: Box<Jumps>,
+    pub(crate) windows: Box<Windows>,
     /// Instructions, by their offsets in the arena, that must not use a window.
     pub(crate) soft: HashSet<u64>,
     pub(crate) tuning: Tuning,
+    pub(crate) counters: Counters,
 }
 
 impl std::fmt::Debug for Jit {
@@ -106,9 +144,11 @@ impl Jit {
         c.exit_edge = stubs.exit_edge as u64;
         c.exit_dispatch = stubs.exit_dispatch as u64;
         c.callout_fn = callout as *const () as u64;
+        c.miss = stubs.miss as u64;
+        c.refill_fn = crate::miss::refill as *const () as u64;
         c.fpu.init(&stubs);
         c.code = [arena.start() as u64, crate::arena::CODE_BYTES as u64];
-        let jumps = Jumps::new()?;
+        let jumps = Box::new(Jumps::new()?);
         c.jumps = jumps.start();
         Ok(Self {
             cache: Cache::default(),
@@ -120,6 +160,7 @@ impl Jit {
             windows: Box::new(Windows::new(tuning.windows)),
             soft: HashSet::new(),
             tuning,
+            counters: Counters::default(),
         })
     }
 
@@ -135,7 +176,7 @@ impl Jit {
         cpu.begin(sys, budget);
         loop {
             let next = if cpu.wants_boundary() {
-                self.cache.drop_written(&mut self.arena, &mut self.jumps, sys);
+                self.cache.drop_written(&mut self.arena, &mut self.jumps, sys, cpu.steps);
                 cpu.boundary(sys)
             } else {
                 Next::Block
@@ -145,7 +186,7 @@ impl Jit {
                 Next::Again => {}
                 Next::Resume | Next::Single => {
                     cpu.end_block();
-                    cpu.step(sys);
+                    self.alone(cpu, sys);
                 }
                 Next::Block => self.blocks(cpu, sys),
             }
@@ -170,8 +211,10 @@ impl Jit {
                 continue;
             }
             let generation = self.cache.generation;
-            let Some(id) = self.find(cpu, sys) else {
-                return cpu.step(sys);
+            let id = match self.find(cpu, sys) {
+                Found::Block(id) => id,
+                Found::Cold => return self.stretch(cpu, sys),
+                Found::Nothing => return self.alone(cpu, sys),
             };
             let (seen, version) = (sys.mem.states().seen(), cpu.mmu.view().version());
             let c = self.context.get();
@@ -185,14 +228,17 @@ impl Jit {
             }
             if let Some(edge) = arrived.take()
                 && self.cache.generation == generation
+                && self.tuning.links != Links::Never
             {
                 self.link(edge, id);
             }
             let block = self.cache.block(id);
             let (eip, start, steps) = (block.key.eip, block.start, block.steps);
-            self.jumps.insert(eip, start);
+            if self.tuning.links == Links::All {
+                self.jumps.insert(eip, start, block.repeats);
+            }
             if u64::from(steps) > cpu.budget_end - cpu.steps {
-                return cpu.step(sys);
+                return self.rest(cpu, sys);
             }
             match self.after(cpu, sys, start) {
                 Some(edge) => arrived = edge,
@@ -207,11 +253,7 @@ impl Jit {
         match self.enter(cpu, start) {
             Left::BOUNDARY => None,
             Left::SHORT => {
-                if cpu.steps >= cpu.budget_end {
-                    cpu.end_block();
-                } else {
-                    cpu.step(sys);
-                }
+                self.rest(cpu, sys);
                 None
             }
             Left::DISPATCH => {
@@ -222,6 +264,37 @@ impl Jit {
         }
     }
 
+    /// One instruction by the interpreter.
+    fn alone(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        let before = cpu.steps;
+        cpu.step(sys);
+        self.counters.alone_steps += cpu.steps - before;
+    }
+
+    /// Instructions by the interpreter up to one that doesn't go on at the next.
+    fn stretch(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        for _ in 0..self.tuning.block_insns {
+            let before = cpu.state.rip;
+            self.alone(cpu, sys);
+            let goes_on = cpu.state.rip.wrapping_sub(before) <= decode::MAX_LEN as u64;
+            if !goes_on || cpu.wants_boundary() || cpu.steps >= cpu.budget_end {
+                break;
+            }
+        }
+    }
+
+    /// The last steps of a budget that is too short for the next block: no block is made for a
+    /// place where a budget happens to end.
+    fn rest(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        while cpu.steps < cpu.budget_end {
+            self.alone(cpu, sys);
+            if cpu.wants_boundary() {
+                return;
+            }
+        }
+        cpu.end_block();
+    }
+
     /// Brings the context up to date with the processor.
     fn prepare(&mut self, cpu: &mut Cpu, sys: &mut System) {
         let soften = std::mem::take(&mut self.context.get().soften);
@@ -229,18 +302,16 @@ impl Jit {
             self.soft.insert(soften - 1);
             self.cache.drop_at(&mut self.arena, &mut self.jumps, soften - 1);
         }
-        let window = self.windows.base(cpu, sys);
-        let windows = std::ptr::from_mut(&mut *self.windows);
         let c = self.context.get();
-        c.refresh(cpu, window.is_some());
-        c.window = window.unwrap_or(0);
-        c.windows = windows;
-        c.seen = sys.mem.states().seen();
-        c.code_view = self.jumps.number(CodeView::of(cpu, Mode(c.mode)));
+        c.renew(cpu, sys, &mut self.windows, &mut self.jumps);
+        c.windows = std::ptr::from_mut(&mut *self.windows);
+        c.cache = std::ptr::from_mut(&mut *self.jumps);
         c.gpr = cpu.state.gpr.as_mut_ptr();
         c.cpu = std::ptr::from_mut(cpu);
         c.sys = std::ptr::from_mut(sys);
         c.ram = sys.mem.arena().base_ptr() as u64;
+        (c.page_states, c.code_pieces) = sys.mem.tables();
+        c.plain_code = sys.mem.states().plain_code();
     }
 
     /// Runs emitted code from `start` on; says why it was left.
@@ -275,18 +346,31 @@ impl Jit {
         Key { place, eip: cpu.state.eip(), limit, mode: Mode(mode) }
     }
 
-    /// The block at CS:EIP, made if there is none; `None` where that instruction must be taken
-    /// alone.
-    fn find(&mut self, cpu: &mut Cpu, sys: &mut System) -> Option<u32> {
+    /// The block at CS:EIP, made if there is none and its code was run before.
+    fn find(&mut self, cpu: &mut Cpu, sys: &mut System) -> Found {
         let base = cpu.state.segment(SegReg::Cs).base as u32;
         let lin = base.wrapping_add(cpu.state.eip());
-        let place = cpu.code_offset(sys, u64::from(lin))?;
+        let Some(place) = cpu.code_offset(sys, u64::from(lin)) else { return Found::Nothing };
         let version = cpu.mmu.view().version();
         if version != self.context.get().version {
             self.prepare(cpu, sys);
         }
         let key = Self::key(cpu, place, self.context.get().mode);
-        self.cache.find(&key).or_else(|| self.make(cpu, sys, key))
+        if let Some(id) = self.cache.find(&key) {
+            return Found::Block(id);
+        }
+        if self.cache.warm(place, self.tuning.cold_runs) {
+            return Found::Cold;
+        }
+        self.make_timed(cpu, sys, key).map_or(Found::Nothing, Found::Block)
+    }
+
+    fn make_timed(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key) -> Option<u32> {
+        let Some(clock) = self.tuning.clock else { return self.make(cpu, sys, key) };
+        let begun = clock();
+        let made = self.make(cpu, sys, key);
+        self.counters.making_ns += clock().saturating_sub(begun);
+        made
     }
 
     fn make(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key) -> Option<u32> {
@@ -294,8 +378,9 @@ impl Jit {
             self.cache.clear(&mut self.arena, &mut self.jumps, Some(sys));
         }
         let page_offset = (key.place & 0xFFF) as u32;
+        let most_bytes = self.tuning.block_insns * decode::MAX_LEN;
         let mut bytes = [0; 0x1000];
-        let bytes = &mut bytes[..0x1000 - page_offset as usize];
+        let bytes = &mut bytes[..most_bytes.min(0x1000 - page_offset as usize)];
         sys.mem.arena().read(key.place, bytes);
         let (limit, mode, features) = (key.limit, key.mode, cpu.state.model.features);
         let (place, soft, most) = (key.place, &self.soft, self.tuning.block_insns);
@@ -303,9 +388,10 @@ impl Jit {
             Source { bytes, eip: key.eip, page_offset, limit, mode, features, place, soft, most };
         let first_edge = self.cache.next_edge();
         let draft = emit::translate(&source, self.arena.next(), &mut self.cache.sites, first_edge)?;
+        self.counters.made(&draft);
         sys.mem.mark_code(key.place, u64::from(draft.len));
         cpu.mmu.sync(&sys.mem);
-        Some(self.cache.add(&mut self.arena, key, draft))
+        Some(self.cache.add(&mut self.arena, key, draft, cpu.steps))
     }
 
     /// Links the edge by which emitted code was left to the block it led to, where nothing can

@@ -71,8 +71,10 @@ const LOAD_SSE: i32 = WORDS + offset_of!(Words, load_sse) as i32;
 const SETTLE: i32 = WORDS + offset_of!(Words, settle) as i32;
 const RAX: i32 = WORDS + offset_of!(Words, rax) as i32;
 const FLAGS: i32 = WORDS + offset_of!(Words, flags) as i32;
-const X87_COLD: i32 = WORDS + offset_of!(Words, x87_cold) as i32;
-const SSE_COLD: i32 = WORDS + offset_of!(Words, sse_cold) as i32;
+/// Of `Words::x87_cold`: 1 while the x87 unit is Rust's, else 0.
+pub(crate) const X87_COLD: i32 = WORDS + offset_of!(Words, x87_cold) as i32;
+/// Of `Words::sse_cold`: 1 while the SSE unit is Rust's, else 0.
+pub(crate) const SSE_COLD: i32 = WORDS + offset_of!(Words, sse_cold) as i32;
 const MXCSR: i32 = WORDS + offset_of!(Words, mxcsr) as i32;
 const CONTROL: i32 = WORDS + offset_of!(Words, control) as i32;
 /// Of `Words::last`, from r15.

@@ -21,7 +21,7 @@ const ENTRIES: usize = 1 << 16;
 const _: () = assert!(size_of::<Entry>() == 16);
 
 /// What entries depend on besides EIP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct CodeView {
     /// Base of CS.
     pub base: u32,
@@ -41,6 +41,21 @@ impl CodeView {
         let version = cpu.mmu.view().version();
         Self { base: cs.base as u32, limit: cs.limit, mode: mode.0, version }
     }
+
+    /// Field by field: a comparison of wide words would wait for the stores of the fields.
+    #[inline(always)]
+    fn is(&self, other: &Self) -> bool {
+        self.base == other.base
+            && self.limit == other.limit
+            && self.mode == other.mode
+            && self.version == other.version
+    }
+
+    /// Where its number is remembered.
+    fn place(&self) -> usize {
+        let mixed = u64::from(self.base) << 32 ^ u64::from(self.mode) ^ self.version << 24;
+        (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58) as usize % VIEWS
+    }
 }
 
 /// The table.
@@ -48,13 +63,15 @@ pub struct Jumps {
     table: Mapping,
     current: CodeView,
     number: u32,
-    /// Numbers of the code views seen last; none is used twice.
-    numbers: Vec<(CodeView, u32)>,
+    /// Numbers of code views seen lately, 0 for none; no number is used twice.
+    numbers: [(CodeView, u32); VIEWS],
     next: u32,
+    /// Bit n: the block of entry n begins with a REP.
+    repeats: Vec<u64>,
 }
 
-/// Code views remembered at most.
-const VIEWS: usize = 16;
+/// Code views remembered at most: a power of two.
+const VIEWS: usize = 64;
 
 impl Jumps {
     /// An empty cache.
@@ -64,7 +81,15 @@ impl Jumps {
         let table = Mapping::new(ENTRIES * size_of::<Entry>(), rights, flags, -1)
             .ok_or_else(refused("memory for the jump cache"))?;
         let current = CodeView::default();
-        Ok(Self { table, current, number: 1, numbers: Vec::new(), next: 2 })
+        let repeats = vec![0; ENTRIES / 64];
+        Ok(Self {
+            table,
+            current,
+            number: 1,
+            numbers: [(CodeView::default(), 0); VIEWS],
+            next: 2,
+            repeats,
+        })
     }
 
     /// Address of the first entry.
@@ -74,24 +99,18 @@ impl Jumps {
     }
 
     /// The number of a code view, in the upper half.
+    #[inline(always)]
     pub fn number(&mut self, view: CodeView) -> u64 {
-        if view != self.current {
+        if !view.is(&self.current) {
             self.current = view;
-            self.number = match self.numbers.iter().find(|(known, _)| *known == view) {
-                Some((_, number)) => *number,
-                None => self.new_number(view),
-            };
+            let known = &mut self.numbers[view.place()];
+            if !known.0.is(&view) || known.1 == 0 {
+                self.next = self.next.wrapping_add(1).max(1);
+                *known = (view, self.next);
+            }
+            self.number = known.1;
         }
         u64::from(self.number) << 32
-    }
-
-    fn new_number(&mut self, view: CodeView) -> u32 {
-        if self.numbers.len() >= VIEWS {
-            self.numbers.clear();
-        }
-        self.next = self.next.wrapping_add(1).max(1);
-        self.numbers.push((view, self.next));
-        self.next
     }
 
     /// Where the block at `eip` is executed under the current code view, if that is known.
@@ -108,8 +127,18 @@ impl Jumps {
         unsafe { &mut *self.table.at.as_ptr().cast::<Entry>().add((eip & 0xFFFF) as usize) }
     }
 
+    /// True unless the block last remembered in the place of `eip` begins with a REP.
+    #[must_use]
+    pub fn resumes(&self, eip: u32) -> bool {
+        let n = eip as usize & (ENTRIES - 1);
+        self.repeats[n / 64] >> (n % 64) & 1 == 0
+    }
+
     /// Remembers the block at `eip` under the current code view.
-    pub fn insert(&mut self, eip: u32, start: usize) {
+    pub fn insert(&mut self, eip: u32, start: usize, repeats: bool) {
+        let n = eip as usize & (ENTRIES - 1);
+        let word = &mut self.repeats[n / 64];
+        *word = *word & !(1 << (n % 64)) | u64::from(repeats) << (n % 64);
         let tag = u64::from(self.number) << 32 | u64::from(eip);
         *self.entry(eip) = Entry { negated: tag.wrapping_neg(), start: start as u64 };
     }
@@ -124,7 +153,7 @@ impl Jumps {
 
     /// Forgets all: under numbers not used before, nothing is found.
     pub fn clear(&mut self) {
-        self.numbers.clear();
+        self.numbers = [(CodeView::default(), 0); VIEWS];
         self.current = CodeView::default();
         self.next = self.next.wrapping_add(1).max(1);
         self.number = self.next;

@@ -18,10 +18,13 @@ pub mod forms;
 pub mod fpu;
 pub mod jumps;
 pub mod listing;
+mod miss;
 pub mod rewrite;
+pub mod stats;
 pub mod stubs;
 pub mod survey;
 pub mod window;
 
 pub use arena::JitError;
-pub use engine::{Jit, Tuning, WindowUse};
+pub use engine::{Jit, Links, Tuning, WindowUse};
+pub use stats::Statistics;

@@ -16,6 +16,8 @@ pub struct Stubs {
     pub enter: usize,
     /// See [`crate::abi`].
     pub callout: usize,
+    /// What a software-TLB site calls that missed.
+    pub miss: usize,
     /// Leaves with r8d as the reason.
     pub exit_edge: usize,
     /// Leaves for the dispatcher.
@@ -35,6 +37,8 @@ impl Stubs {
         emit_enter(&mut ops);
         let callout = start(&ops);
         emit_callout(&mut ops);
+        let miss = start(&ops);
+        crate::miss::emit(&mut ops);
         let exit_dispatch = start(&ops);
         dynasm!(ops; .arch x64; mov r8d, crate::abi::Exit::DISPATCH as i32);
         let exit_edge = start(&ops);
@@ -46,7 +50,7 @@ impl Stubs {
         let code = ops.finalize().expect("the stubs use only labels that they define");
         arena.add(&code);
         arena.keep();
-        Ok(Self { enter, callout, exit_edge, exit_dispatch, load_x87, load_sse })
+        Ok(Self { enter, callout, miss, exit_edge, exit_dispatch, load_x87, load_sse })
     }
 }
 
@@ -108,6 +112,7 @@ fn emit_enter(ops: &mut Ops) {
         ; mov r11, rsi
         ; mov r13, [r15 + at::JUMPS]
         ; mov r8, [r15 + at::WINDOW]
+        ; mov [r15 + at::WINDOW_LIVE], r8
         ; wrgsbase r8
     );
     emit_reload(ops);
@@ -146,8 +151,22 @@ fn emit_callout(ops: &mut Ops) {
         ; .arch x64
         ; ret
         ; leave:
-        ; mov [r15 + at::EXIT], eax
         ; add rsp, 8
+        ; cmp eax, crate::abi::Exit::GO as i32
+        ; jne >out
+        ; mov r8, [r15 + at::WINDOW]
+        ; cmp r8, [r15 + at::WINDOW_LIVE]
+        ; je >go
+        ; mov [r15 + at::WINDOW_LIVE], r8
+        ; wrgsbase r8
+        ; go:
+    );
+    emit_reload(ops);
+    dynasm!(ops
+        ; .arch x64
+        ; jmp QWORD [r15 + at::TARGET]
+        ; out:
+        ; mov [r15 + at::EXIT], eax
     );
     emit_epilogue(ops);
 }

@@ -106,6 +106,18 @@ pub struct Windows {
     /// Steps of rest that open them.
     rest: u64,
     off: bool,
+    open: bool,
+    /// What was done so far.
+    pub counts: WindowCounts,
+}
+
+/// What windows cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowCounts {
+    /// How often they opened.
+    pub opened: u64,
+    /// Pages mapped.
+    pub pages: u64,
 }
 
 impl Windows {
@@ -119,6 +131,8 @@ impl Windows {
             since: 0,
             rest: if when == WindowUse::AtOnce { 0 } else { REST_LEAST },
             off: when == WindowUse::Never,
+            open: false,
+            counts: WindowCounts::default(),
         }
     }
 
@@ -143,6 +157,8 @@ impl Windows {
             *window = Window::new().ok();
             self.off = window.is_none();
         }
+        self.counts.opened += u64::from(window.is_some() && !self.open);
+        self.open |= window.is_some();
         window.as_ref().map(|w| w.area.at.as_ptr() as u64)
     }
 
@@ -153,6 +169,7 @@ impl Windows {
             self.judge(cpu.steps.wrapping_sub(self.since));
             self.clear();
             (self.version, self.since) = (version, cpu.steps);
+            self.open = false;
         } else if seen != self.seen {
             match sys.mem.states().since(self.seen) {
                 Some(pages) => {
@@ -203,6 +220,7 @@ impl Windows {
                 && right(page + n) == Some((from + n, write))
         };
         let count = 1 + (1..RUN).take_while(follows).count() as u32;
+        self.counts.pages += u64::from(count);
         window.map(sys, page, from, count, write)
     }
 }

@@ -5,6 +5,7 @@ use crate::error::MachineError;
 use crate::media::Medium;
 use crate::runner::Way;
 use devices::Civil;
+use jit::Tuning;
 use std::sync::Arc;
 use x86::Model;
 use x86::event::Wanted;
@@ -101,6 +102,8 @@ pub struct MachineConfig {
     pub cpu: Name,
     /// How instructions are run.
     pub engine: Engine,
+    /// How the translator works, where it does.
+    pub translator: Tuning,
     /// What a triple fault does.
     pub on_shutdown: OnShutdown,
     /// Virtual time a step takes, picoseconds.
@@ -124,6 +127,7 @@ impl Default for MachineConfig {
             kernel: None,
             cpu: Name::default(),
             engine: Engine::default(),
+            translator: Tuning::default(),
             on_shutdown: OnShutdown::default(),
             ps_per_step: bus::clock::DEFAULT_PS_PER_STEP,
             start: Civil::DEFAULT,

@@ -70,7 +70,7 @@ impl Machine {
         let mut machine = Self {
             cpu,
             board,
-            engine: Runner::new(way)?,
+            engine: Runner::new(way, config.translator)?,
             booting_kernel: handoff.is_some(),
             handoff,
             on_shutdown,
@@ -131,6 +131,11 @@ impl Machine {
     #[must_use]
     pub fn translations(&self) -> Vec<jit::survey::Translated> {
         self.engine.survey(&self.cpu, &self.board.sys)
+    }
+
+    /// What the translator has done since power-on; `None` where nothing translates.
+    pub fn translator_statistics(&mut self) -> Option<jit::Statistics> {
+        self.engine.statistics()
     }
 
     /// Steps since power-on.

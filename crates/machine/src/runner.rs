@@ -3,7 +3,7 @@
 use crate::error::MachineError;
 use bus::System;
 use interp::{Cpu, Dispatch, Exit, Interp};
-use jit::Jit;
+use jit::{Jit, Statistics, Tuning};
 
 /// A way of running instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +35,11 @@ pub(crate) enum Runner {
 }
 
 impl Runner {
-    pub fn new(way: Way) -> Result<Self, MachineError> {
+    pub fn new(way: Way, translator: Tuning) -> Result<Self, MachineError> {
         Ok(match way {
             Way::Blocks => Self::Interp(Box::new(Interp::new(Dispatch::Blocks))),
             Way::Single => Self::Interp(Box::new(Interp::new(Dispatch::Single))),
-            Way::Translated => Self::Jit(Box::new(Jit::new()?)),
+            Way::Translated => Self::Jit(Box::new(Jit::tuned(translator)?)),
         })
     }
 
@@ -56,6 +56,14 @@ impl Runner {
         match self {
             Self::Interp(_) => Vec::new(),
             Self::Jit(engine) => engine.survey(cpu, sys),
+        }
+    }
+
+    /// What the translator has done so far, where there is one.
+    pub fn statistics(&mut self) -> Option<Statistics> {
+        match self {
+            Self::Interp(_) => None,
+            Self::Jit(engine) => Some(engine.statistics()),
         }
     }
 

@@ -44,6 +44,9 @@ pub struct Memory {
     arena: Arena,
     used: u64,
     map: PhysMap,
+    /// Where each physical page below the end of RAM leads: twice its page in the arena, 1 more
+    /// where it may be written; [`ASK`] where the map must be asked.
+    direct: Vec<u32>,
     states: PageStates,
     /// Which 64-byte pieces of a page code was decoded from, by page number in the arena.
     code: Vec<u64>,
@@ -52,6 +55,11 @@ pub struct Memory {
     /// Counts changes of the map: views of an older one are void.
     map_version: u64,
 }
+
+/// See [`Memory::direct`].
+const ASK: u32 = u32::MAX;
+/// Physical pages that are looked up directly at most: 4 GiB.
+const DIRECT_PAGES: u64 = 1 << 20;
 
 /// Code is tracked in pieces of this many bytes.
 const PIECE: u64 = 64;
@@ -74,6 +82,7 @@ impl Memory {
             arena,
             used: 0,
             map: PhysMap::default(),
+            direct: Vec::new(),
             states,
             code: vec![0; (size / PAGE_SIZE) as usize],
             code_writes: Vec::new(),
@@ -94,6 +103,7 @@ impl Memory {
         };
         memory.used = len;
         memory.map.add(ram).expect("the first region of a map overlaps none");
+        memory.map_changed();
         Ok(memory)
     }
 
@@ -110,14 +120,37 @@ impl Memory {
 
     /// Adds a region to the map.
     pub fn add(&mut self, region: Region) -> Result<(), MapError> {
-        self.map_version += 1;
-        self.map.add(region)
+        let added = self.map.add(region);
+        self.map_changed();
+        added
     }
 
     /// Removes a region by name.
     pub fn remove(&mut self, name: &str) -> bool {
+        let removed = self.map.remove(name);
+        self.map_changed();
+        removed
+    }
+
+    /// Makes the direct table again.
+    fn map_changed(&mut self) {
         self.map_version += 1;
-        self.map.remove(name)
+        let backed = |r: &&Region| !matches!(r.kind, Kind::Mmio(_));
+        self.direct.clear();
+        for region in self.map.regions().iter().filter(backed) {
+            let (first, pages) = (region.start.0 / PAGE_SIZE, region.len / PAGE_SIZE);
+            let writable = u64::from(region.kind != Kind::Rom);
+            for n in (0..pages).take_while(|n| first + n < DIRECT_PAGES) {
+                let page = (first + n) as usize;
+                if region.kind == Kind::Ram && self.direct.len() <= page {
+                    self.direct.resize(page + 1, ASK);
+                }
+                let word = 2 * (region.arena_offset / PAGE_SIZE + n) + writable;
+                if let (Some(slot), Ok(word)) = (self.direct.get_mut(page), u32::try_from(word)) {
+                    *slot = word;
+                }
+            }
+        }
     }
 
     /// The physical map.
@@ -133,9 +166,16 @@ impl Memory {
     }
 
     /// Where an address leads.
+    #[inline]
     #[must_use]
     pub fn resolve(&self, addr: PhysAddr) -> Target {
-        self.map.resolve(addr)
+        match self.direct.get((addr.0 / PAGE_SIZE) as usize) {
+            Some(&word) if word != ASK => {
+                let offset = u64::from(word >> 1) * PAGE_SIZE + (addr.0 & PAGE_MASK);
+                Target::Memory { offset, writable: word & 1 != 0 }
+            }
+            _ => self.map.resolve(addr),
+        }
     }
 
     /// The backing memory, to be read.
@@ -161,6 +201,13 @@ impl Memory {
     /// The pages' state words, to be changed.
     pub fn states_mut(&mut self) -> &mut PageStates {
         &mut self.states
+    }
+
+    /// For emitted code to read: the state words of all pages, and which 64-byte pieces of each
+    /// code was decoded from, by page number in the arena. Both stay where they are.
+    #[must_use]
+    pub fn tables(&self) -> (*const u32, *const u64) {
+        (self.states.table(), self.code.as_ptr())
     }
 
     /// Says that code was decoded from `len` bytes at arena offset `offset`, within one page.

@@ -53,6 +53,18 @@ impl PageStates {
         PageState::from_bits_truncate(self.words[page as usize])
     }
 
+    /// The words, for emitted code to read.
+    pub(crate) fn table(&self) -> *const u32 {
+        self.words.as_ptr()
+    }
+
+    /// The word of a page that is seen to be written for its code alone, and was in this epoch:
+    /// a write beside the code changes nothing of it.
+    #[must_use]
+    pub fn plain_code(&self) -> u32 {
+        PageState::CODE.bits() | u32::from(self.epoch) << EPOCH_SHIFT
+    }
+
     /// Adds reasons to see each write to `page`, and withdraws its write rights from every
     /// view if it had none before.
     pub fn protect(&mut self, page: u32, why: PageState) {

@@ -2,7 +2,7 @@
 
 use crate::set::{Entry, Set};
 use crate::view::{View, WriteRight};
-use crate::walk::{Physical, Walk};
+use crate::walk::{self, Physical, Walk};
 use mem::{Memory, PageState, Target};
 use x86::cause::PageCheck;
 use x86::paging::{AccessKind, Level, PageFaultCode, PteFlags};
@@ -244,13 +244,36 @@ impl Mmu {
 
     fn walk(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Result<Entry, PageFault> {
         let old = self.remove(lin);
-        let new = self.walk_tables(mem, lin, access);
+        let new = match self.walk_straight(mem, lin, access) {
+            Some(entry) => Ok(entry),
+            None => self.walk_tables(mem, lin, access),
+        };
         if let Some(old) = old
             && !new.is_ok_and(|new| only_dirtied(old, new))
         {
             self.drop_view(lin, old);
         }
         new
+    }
+
+    /// The walk to a small page that is there and allowed: as [`Walk`] does it, without a record
+    /// of the way. `None`, with nothing changed, where that may be needed.
+    fn walk_straight(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Option<Entry> {
+        let mut tables = Physical { mem, a20_mask: self.a20_mask };
+        let path = walk::Straight::find(&mut tables, &self.control, lin)?;
+        let mut entry = path.entry(&self.control);
+        if self.refuses(entry, access).is_some() {
+            return None;
+        }
+        let write = access.kind == AccessKind::Write;
+        path.mark(&mut tables, write);
+        if write {
+            entry.0 |= Entry::DIRTY;
+        }
+        if self.set.insert(lin, entry) {
+            self.view.clear();
+        }
+        Some(entry)
     }
 
     fn walk_tables(

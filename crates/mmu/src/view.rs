@@ -55,6 +55,8 @@ pub struct View {
     used_fetch: Vec<u16>,
     /// Changes whenever a translation is withdrawn: what was derived from one is void.
     version: u64,
+    /// How often a page was filled in for reading or writing.
+    fills: u64,
 }
 
 impl Default for View {
@@ -65,6 +67,7 @@ impl Default for View {
             used: Vec::new(),
             used_fetch: Vec::new(),
             version: 0,
+            fills: 0,
         }
     }
 }
@@ -102,6 +105,8 @@ pub struct Layout {
     pub read: usize,
     /// Of the linear page that may be written unseen.
     pub write: usize,
+    /// Of the linear page that may be written where [`mem::Memory::write`] would see it.
+    pub seen: usize,
     /// Of the arena offset of the page.
     pub offset: usize,
 }
@@ -113,6 +118,7 @@ impl View {
         slot_bytes: size_of::<Slot>(),
         read: std::mem::offset_of!(Slot, read),
         write: std::mem::offset_of!(Slot, write),
+        seen: std::mem::offset_of!(Slot, seen),
         offset: std::mem::offset_of!(Slot, offset),
     };
 
@@ -172,6 +178,7 @@ impl View {
 
     /// Remembers where a page may be read, and how it may be written.
     pub fn fill(&mut self, lin: u64, offset: u64, write: WriteRight, user: bool) {
+        self.fills += 1;
         let page = lin & !0xFFF;
         let (seen, write) = match write {
             WriteRight::No => (NONE, NONE),
@@ -229,6 +236,12 @@ impl View {
             self.fetch.as_flattened_mut()[usize::from(n)] = NO_FETCH;
         }
         self.version += 1;
+    }
+
+    /// How often a page was filled in for reading or writing: the misses that were cured.
+    #[must_use]
+    pub fn fills(&self) -> u64 {
+        self.fills
     }
 
     /// Changes whenever a translation is withdrawn.

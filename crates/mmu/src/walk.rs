@@ -45,6 +45,79 @@ impl TableMemory for Physical<'_> {
     }
 }
 
+/// The way to a small page that is present: most walks. See [`Walk`] for the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Straight {
+    at: [PhysAddr; 2],
+    /// PDE and PTE.
+    entries: [u64; 2],
+    size: u8,
+}
+
+impl Straight {
+    /// Follows the tables; `None` where an entry is absent, large or uses a reserved bit.
+    #[inline]
+    pub fn find(tables: &mut impl TableMemory, control: &Control, lin: LinAddr) -> Option<Self> {
+        let lin = lin.0;
+        let present = |entry: u64| entry & PteFlags::PRESENT.bits() != 0;
+        let is_pae = control.paging == Paging::Pae;
+        let (size, table, shift, mask) = if is_pae {
+            let pdpte = control.pdpte[(lin >> 30 & 3) as usize];
+            (8, present(pdpte).then_some(pdpte & PHYS_MASK & !0xFFF)?, 21, 0x1FF)
+        } else {
+            (4, control.cr3 & 0xFFFF_F000, 22, 0x3FF)
+        };
+        let reserved = if is_pae { reserved(control) } else { 0 };
+        let large = if is_pae || control.pse { PteFlags::LARGE.bits() } else { 0 };
+        let first = PhysAddr(table + (lin >> shift & mask) * u64::from(size));
+        let pde = tables.load(first, size);
+        if !present(pde) || pde & (reserved | large) != 0 {
+            return None;
+        }
+        let frame = pde & PHYS_MASK & !0xFFF;
+        let second = PhysAddr(frame + (lin >> 12 & mask) * u64::from(size));
+        let pte = tables.load(second, size);
+        let is_good = present(pte) && pte & reserved == 0;
+        is_good.then_some(Self { at: [first, second], entries: [pde, pte], size })
+    }
+
+    /// The translation.
+    #[inline]
+    #[must_use]
+    pub fn entry(&self, control: &Control) -> Entry {
+        let [pde, pte] = self.entries;
+        let (all, any) = (pde & pte, pde | pte);
+        let bit = |set: bool, bit: u64| if set { bit } else { 0 };
+        Entry(
+            pte & PHYS_MASK & !0xFFF
+                | Entry::VALID
+                | bit(all & PteFlags::WRITE.bits() != 0, Entry::WRITE)
+                | bit(all & PteFlags::USER.bits() != 0, Entry::USER)
+                | bit(control.nxe && any & PteFlags::NO_EXECUTE.bits() != 0, Entry::NO_EXECUTE)
+                | bit(control.pge && pte & PteFlags::GLOBAL.bits() != 0, Entry::GLOBAL)
+                | bit(pte & PteFlags::DIRTY.bits() != 0, Entry::DIRTY),
+        )
+    }
+
+    /// Sets A in both entries, and D in the leaf for a write.
+    #[inline]
+    pub fn mark(&self, tables: &mut impl TableMemory, write: bool) {
+        let accessed = PteFlags::ACCESSED.bits();
+        let leaf = if write { accessed | PteFlags::DIRTY.bits() } else { accessed };
+        for (n, bits) in [(0, accessed), (1, leaf)] {
+            if self.entries[n] & bits != bits {
+                tables.store(self.at[n], self.size, self.entries[n] | bits);
+            }
+        }
+    }
+}
+
+/// The bits that no PAE entry may have set.
+fn reserved(control: &Control) -> u64 {
+    let high = ((1 << (63 - PHYS_BITS)) - 1) << PHYS_BITS;
+    if control.nxe { high } else { high | PteFlags::NO_EXECUTE.bits() }
+}
+
 /// One entry that was read on the way.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
@@ -124,12 +197,11 @@ impl Walk {
         if !self.visit(0, Step { level: Level::Pdpte, at, entry: pdpte }, 0) {
             return;
         }
-        let high = ((1 << (63 - PHYS_BITS)) - 1) << PHYS_BITS;
-        let no_nx = if control.nxe { 0 } else { PteFlags::NO_EXECUTE.bits() };
+        let always = reserved(control);
         let at = PhysAddr((pdpte & PHYS_MASK & !0xFFF) + (lin >> 21 & 0x1FF) * 8);
         let pde = tables.load(at, 8);
         let large = pde & PteFlags::LARGE.bits() != 0;
-        let reserved = high | no_nx | if large { 0x001F_E000 } else { 0 };
+        let reserved = always | if large { 0x001F_E000 } else { 0 };
         if !self.visit(1, Step { level: Level::Pde, at, entry: pde }, reserved) {
             return;
         }
@@ -140,7 +212,7 @@ impl Walk {
         }
         let at = PhysAddr((pde & PHYS_MASK & !0xFFF) + (lin >> 12 & 0x1FF) * 8);
         let pte = tables.load(at, 8);
-        if self.visit(2, Step { level: Level::Pte, at, entry: pte }, high | no_nx) {
+        if self.visit(2, Step { level: Level::Pte, at, entry: pte }, always) {
             self.frame = pte & PHYS_MASK & !0xFFF;
         }
     }

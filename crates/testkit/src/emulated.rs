@@ -80,7 +80,8 @@ enum Runner {
 impl Runner {
     fn new(way: Way) -> Self {
         let jit = |windows| {
-            let tuned = Jit::tuned(Tuning { block_insns: 1, windows });
+            let tuned =
+                Jit::tuned(Tuning { block_insns: 1, cold_runs: 0, windows, ..Tuning::default() });
             Runner::Jit(Box::new(tuned.expect("this host can have the translator")))
         };
         match way {

@@ -2,6 +2,16 @@
 //! the second opinion on every checksum. Nothing here is shared with the assembly but the
 //! constants that define the work.
 
+mod code;
+mod float;
+mod string;
+mod system;
+
+pub(super) use code::{beside, generate, patch};
+pub(super) use float::{sse, x87};
+pub(super) use string::{fills, moves, short};
+pub(super) use system::{exception, mmio, spaces, syscall};
+
 /// Where the workloads keep their data (`ARENA` in `lib.inc`).
 const ARENA: u32 = 0x10_0000;
 
@@ -168,10 +178,6 @@ pub(super) fn string() -> u32 {
     let first = scans.wrapping_add(unequal_left).rotate_left(3);
     let last = u32::from_le_bytes([last[0], last[1], last[2], last[3]]);
     rotating_sum(first, body).wrapping_add(last)
-}
-
-pub(super) fn syscall() -> u32 {
-    (1..=20_000).rev().fold(0, |hash, n| step31(hash, n) ^ 1)
 }
 
 pub(super) fn fault() -> u32 {

@@ -1,22 +1,17 @@
 //! Other emulators as contenders: the very same image boots in them, and its region is timed by
-//! when the two lines arrive from their debug console. That needs no correction for the time the
-//! emulator takes to start, which varies more than the shorter workloads last.
+//! when the two lines arrive from their debug console.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use roms::bench::Workload;
 
-use super::console::{Console, Stage};
-use super::contender::{Contender, Failure, Sample};
+use super::child;
+use super::contender::{Contender, Failure, Role, Sample};
 
 /// Size of the floppy that an image becomes, since emulators tell a floppy's form by its size.
 const FLOPPY_BYTES: usize = 2880 * 512;
-/// How long a peer may take for one run.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The peers that are installed.
 pub fn installed() -> Vec<Box<dyn Contender>> {
@@ -76,6 +71,10 @@ impl Contender for Bochs {
         &self.name
     }
 
+    fn role(&self) -> Role {
+        Role::Peer
+    }
+
     fn run(&self, workload: &Workload, rounds: u32) -> Result<Sample, Failure> {
         run_in_folder(&self.name, workload, rounds, |dir| self.command(dir))
     }
@@ -99,6 +98,10 @@ impl Qemu {
 impl Contender for Qemu {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn role(&self) -> Role {
+        Role::Peer
     }
 
     fn run(&self, workload: &Workload, rounds: u32) -> Result<Sample, Failure> {
@@ -138,76 +141,12 @@ fn run_in_folder(
     image.resize(FLOPPY_BYTES, 0);
     std::fs::write(dir.path().join("floppy.img"), image).map_err(host)?;
     let mut command = command(dir.path()).map_err(host)?;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut running = Running(command.spawn().map_err(host)?);
-    let output = running.output();
-    time_region(who, workload, &output)
-}
-
-/// A child process that doesn't outlive its run.
-struct Running(Child);
-
-impl Running {
-    /// What the child prints, each piece with the moment it came.
-    fn output(&mut self) -> Receiver<(Instant, Vec<u8>)> {
-        let (sender, receiver) = mpsc::channel();
-        if let Some(mut stdout) = self.0.stdout.take() {
-            std::thread::spawn(move || {
-                let mut buffer = [0; 4096];
-                while let Ok(n @ 1..) = stdout.read(&mut buffer) {
-                    if sender.send((Instant::now(), buffer[..n].to_vec())).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        receiver
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself, which is what both calls then report.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn time_region(
-    who: &str,
-    workload: &Workload,
-    output: &Receiver<(Instant, Vec<u8>)>,
-) -> Result<Sample, Failure> {
-    let mut console = Console::new(workload);
-    let mut start = None;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let (now, bytes) = match output.recv_timeout(left) {
-            Ok(piece) => piece,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        };
-        match (console.feed(&bytes), start) {
-            (Stage::Before, _) => {}
-            (Stage::Running, None) => start = Some(now),
-            (Stage::Running, Some(_)) => {}
-            (Stage::Done, start) => {
-                let region = now.duration_since(start.unwrap_or(now)).max(super::RESOLUTION);
-                return Ok(Sample { seconds: region.as_secs_f64(), steps: None });
-            }
-        }
-    }
-    let words = console.last_line().to_owned();
-    Err(Failure::Unfinished { who: who.to_owned(), workload: workload.name, words })
+    child::time_region(who, workload, &mut command)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sieve() -> Workload {
-        roms::bench::all().remove(0)
-    }
 
     #[test]
     fn a_version_is_the_word_after_its_mark() {
@@ -216,30 +155,5 @@ mod tests {
             "qemu 7.2.22"
         );
         assert_eq!(named("bochs", "unknown", "Emulator "), "bochs");
-    }
-
-    #[test]
-    fn the_region_is_the_time_between_its_two_lines() {
-        let workload = sieve();
-        let (sender, receiver) = mpsc::channel();
-        let begin = Instant::now();
-        let after = |ms| begin + Duration::from_millis(ms);
-        sender.send((after(10), b"noise\nsieve st".to_vec())).unwrap();
-        sender.send((after(20), b"art\n".to_vec())).unwrap();
-        sender.send((after(270), workload.end_line().into_bytes())).unwrap();
-        let sample = time_region("peer", &workload, &receiver).unwrap();
-        assert_eq!(sample.seconds, 0.25);
-    }
-
-    #[test]
-    fn a_peer_that_ends_early_is_a_failure_with_its_last_words() {
-        let (sender, receiver) = mpsc::channel();
-        sender.send((Instant::now(), b"sieve start\nsieve exception 0000000D\n".to_vec())).unwrap();
-        drop(sender);
-        let failure = time_region("peer", &sieve(), &receiver).unwrap_err();
-        assert_eq!(
-            failure.to_string(),
-            "peer did not finish sieve: its last words were \"sieve exception 0000000D\""
-        );
     }
 }

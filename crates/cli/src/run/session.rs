@@ -150,11 +150,9 @@ impl<'a> Session<'a> {
     }
 
     fn events(&mut self) -> Result<(), Failure> {
-        for record in self.machine.take_events() {
-            self.history.observe(&record);
-            self.trace.event(&record, &self.symbols)?;
-        }
-        Ok(())
+        let records = self.machine.take_events();
+        self.history.observe_all(&records);
+        records.iter().try_for_each(|record| self.trace.event(record, &self.symbols))
     }
 
     /// The guest's words, to whoever listens.

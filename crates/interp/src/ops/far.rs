@@ -3,6 +3,7 @@
 //! Invariant: all checks come before the first change; a crossing is told by one event.
 
 mod gate;
+pub(super) mod plain;
 pub(super) mod ret;
 pub(super) mod stack;
 

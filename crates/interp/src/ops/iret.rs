@@ -4,6 +4,7 @@
 //! Invariant: which flags are taken depends on the CPL that IRET runs at, not the new one.
 
 use super::Handler;
+use super::far::plain;
 use super::far::ret::{self, Return};
 use super::far::stack::Popper;
 use super::far::{Crossing, enter, place};
@@ -45,6 +46,9 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     cpu.state.nmi_masked = false;
     cpu.end_block();
     let (wide, from) = (insn.op32(), place(cpu, insn));
+    if wide && plain::iret(cpu, sys, from).is_some() {
+        return Ok(());
+    }
     if !cpu.state.protected() {
         let top = top(cpu, sys, wide, from)?;
         return in_real_mode(cpu, top);

@@ -1,6 +1,6 @@
 //! Memory operands: the software-TLB site, and the access through the host window.
 
-use super::{Cold, Emitter, Item};
+use super::{Cold, Emitter, Item, Miss};
 use crate::abi::{Mode, at};
 use crate::rewrite::{Host, Mem, Rm, encode, host};
 use decode::{Insn, NONE};
@@ -89,11 +89,13 @@ impl Emitter<'_> {
     ///   save flags in r11
     ///   lea r10, [r8+size] ; cmp r10, [end] ; ja cold ; add r8d, [base]      unless flat
     ///   mov r9d, r8d ; shr r9d, 7 ; and r9d, (slots-1)*32 ; add r9, [tlb]
-    ///   lea r10d, [r8+size-1] ; and r10d, ~FFFh ; cmp r10, [r9+tag] ; jne cold
+    ///   lea r10d, [r8+size-1] ; and r10d, ~FFFh ; cmp r10, [r9+tag] ; jne miss
     ///   and r8d, FFFh ; add r8, [r9+offset] ; add r8, [ram]
-    ///   (restore flags)
+    ///   found: (restore flags)
+    ///   ...
+    ///   miss: mov r9d, size and kind ; call [miss] ; test r8, r8 ; jnz found ; cold: ...
     /// ```
-    /// The page of the last byte is compared: a crossing misses too.
+    /// The page of the last byte is compared: a crossing misses too. See [`crate::miss`].
     fn soft(&mut self, w: &Wanted, cold: DynamicLabel) -> Mem {
         let (size, seg) = (i32::from(w.size), w.address.seg);
         self.effective_address(&w.address);
@@ -109,6 +111,9 @@ impl Emitter<'_> {
                 ; add r8d, [r15 + at::BASE + n]
             );
         }
+        let (miss, found) = (self.ops.new_dynamic_label(), self.ops.new_dynamic_label());
+        let kind = size | if w.write { crate::miss::WRITE } else { 0 };
+        self.last_cold().miss = Some(Miss { label: miss, found, kind });
         let tag = if w.write { TLB.write } else { TLB.read } as i32;
         let (mask, offset) = (((TLB.slots - 1) * TLB.slot_bytes) as i32, TLB.offset as i32);
         dynasm!(self.ops
@@ -120,10 +125,11 @@ impl Emitter<'_> {
             ; lea r10d, [r8 + size - 1]
             ; and r10d, -4096
             ; cmp r10, [r9 + tag]
-            ; jne =>cold
+            ; jne =>miss
             ; and r8d, 0xFFF
             ; add r8, [r9 + offset]
             ; add r8, [r15 + at::RAM]
+            ; =>found
         );
         if w.keep_flags {
             self.flags_from_r11();

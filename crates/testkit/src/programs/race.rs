@@ -2,7 +2,7 @@
 
 use super::{Kind, Program, place};
 use crate::rng::Rng;
-use machine::{Engine, Machine, MachineConfig, MachineError, StopReason, Until};
+use machine::{Engine, Machine, MachineConfig, MachineError, StopReason, Tuning, Until};
 use std::collections::BTreeMap;
 use x86::event::{Record, Wanted};
 use x86::segment::{SegReg, attr};
@@ -193,6 +193,7 @@ fn config(engine: Engine) -> MachineConfig {
         memory_bytes: RAM,
         engine,
         wanted: Wanted::all() - Wanted::INSNS,
+        translator: Tuning { cold_runs: 0, ..Tuning::default() },
         ..MachineConfig::default()
     }
 }

@@ -94,7 +94,7 @@ pub(in crate::ops) fn checked_code(
 /// Completes a return. `pops` stands behind the return address (and the flags, for IRET);
 /// `drop` bytes are dropped from the outer stack too. `flags` runs once nothing can fail,
 /// while CPL is still the old one.
-#[inline]
+#[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "one call each from RETF and IRET")]
 pub(in crate::ops) fn finish(
     cpu: &mut Cpu,
@@ -140,7 +140,7 @@ pub(in crate::ops) fn finish(
 
 /// A return outwards leaves no data segment that the outer ring may not touch.
 #[inline]
-fn drop_inner_segments(cpu: &mut Cpu, ring: u8) {
+pub(super) fn drop_inner_segments(cpu: &mut Cpu, ring: u8) {
     for reg in [SegReg::Es, SegReg::Fs, SegReg::Gs, SegReg::Ds] {
         let segment = cpu.state.segment(reg);
         let conforming = segment.has(attr::CODE | attr::EC);

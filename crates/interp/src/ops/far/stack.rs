@@ -8,7 +8,7 @@ use crate::ops::segment::load;
 use crate::ops::segment::table::Who;
 use bus::System;
 use x86::cause::{Check, Origin};
-use x86::event::{Frame, StackFrom};
+use x86::event::StackFrom;
 use x86::segment::{attr, system_type};
 use x86::state::gpr;
 use x86::{Cause, Descriptor, Fault, LinAddr, SegReg, Segment, Selector, Vector};
@@ -32,7 +32,7 @@ impl NewStack {
     #[inline]
     pub fn current(cpu: &mut Cpu, wide: bool, ext: u16) -> Self {
         let size = if wide { 4 } else { 2 };
-        cpu.frame = Frame::new(size);
+        cpu.begin_frame(size);
         Self {
             segment: *cpu.state.segment(SegReg::Ss),
             esp: cpu.state.reg32(gpr::ESP),
@@ -57,7 +57,7 @@ impl NewStack {
         let segment = load::stack(cpu, sys, selector, ring, who)?;
         let size = if wide { 4 } else { 2 };
         let error = selector.error() | ext;
-        cpu.frame = Frame::new(size);
+        cpu.begin_frame(size);
         Ok(Self { segment, esp, user: ring == 3, error, size, from })
     }
 
@@ -113,7 +113,7 @@ impl NewStack {
         wrote
             .map_err(|f| if f.vector == Vector::StackFault { Fault::ss(self.error) } else { f })?;
         self.esp = if self.segment.is_32bit() { at } else { self.esp & !0xFFFF | at };
-        cpu.frame.push(if self.size == 4 { value } else { value & 0xFFFF });
+        cpu.tell_words(&[if self.size == 4 { value } else { value & 0xFFFF }]);
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl NewStack {
                 for (n, word) in (0..).zip(words.iter().rev()) {
                     crate::access::store(sys, place + 4 * n, *word);
                 }
-                words.iter().for_each(|word| cpu.frame.push(*word));
+                cpu.tell_words(words);
                 self.esp = at;
                 return Ok(());
             }
@@ -203,12 +203,12 @@ impl Popper {
     #[inline]
     pub fn told(cpu: &mut Cpu, wide: bool) -> Self {
         let pops = Self::new(cpu, wide);
-        cpu.frame = Frame::new(pops.size);
+        cpu.begin_frame(pops.size);
         pops
     }
 
     /// The next word; it isn't told.
-    #[inline]
+    #[inline(always)]
     pub fn untold(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<u32, Fault> {
         let value = if self.size == 4 {
             cpu.read_stack::<u32>(sys, self.at)?
@@ -220,10 +220,10 @@ impl Popper {
     }
 
     /// The next word.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, cpu: &mut Cpu, sys: &mut System) -> Result<u32, Fault> {
         let value = self.untold(cpu, sys)?;
-        cpu.frame.push(value);
+        cpu.tell_words(&[value]);
         Ok(value)
     }
 
@@ -238,7 +238,7 @@ impl Popper {
         let place = is_plain.then(|| cpu.mmu.view().read(cpu.linear(ss, self.at), 12, cpu.user()));
         if let Some(place) = place.flatten() {
             let words = [0, 4, 8].map(|n| crate::access::load(sys, place + n));
-            words.iter().for_each(|word| cpu.frame.push(*word));
+            cpu.tell_words(&words);
             self.skip(12);
             return Ok(words);
         }

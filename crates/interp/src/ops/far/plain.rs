@@ -1,0 +1,206 @@
+//! The plain case of entering a handler and of IRET: 32-bit gates and frames, descriptors of the
+//! GDT that were accessed before, everything where the software TLB knows it. That is nearly every
+//! crossing of a running system.
+//!
+//! Invariant: all or nothing. Whatever isn't plain gives `None` before anything has changed, and
+//! the general way does all checks from the start.
+
+use super::{Crossing, enter, ret};
+use crate::access::{load, store};
+use crate::cpu::Cpu;
+use crate::ops::flags;
+use bus::System;
+use x86::event::{Place, StackFrom, Via};
+use x86::segment::{attr, system_type};
+use x86::state::gpr;
+use x86::{Descriptor, Eflags, LinAddr, SegReg, Segment, Selector};
+
+/// What is told apart of a segment descriptor's attributes.
+const KIND: u16 = attr::S | attr::P | attr::ACCESSED | attr::CODE | attr::EC;
+/// Code that doesn't conform.
+const CODE: u16 = attr::S | attr::P | attr::ACCESSED | attr::CODE;
+/// Data that expands up.
+const DATA: u16 = attr::S | attr::P | attr::ACCESSED;
+
+/// An interrupt, trap or exception on its way.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ops) struct Vectored {
+    /// The vector.
+    pub vector: u8,
+    /// Asked for by the program: the gate's DPL counts.
+    pub is_software: bool,
+    /// The error code, where there is one.
+    pub error_code: Option<u16>,
+    /// How it is told.
+    pub via: Via,
+    /// The interrupted place: EIP is the return address.
+    pub from: Place,
+}
+
+/// A stack, and where words on it lie in guest memory.
+struct Stack {
+    segment: Segment,
+    /// ESP after the push.
+    esp: u32,
+    place: u64,
+    from: StackFrom,
+}
+
+/// Eight bytes of a system structure.
+#[inline(always)]
+fn system(cpu: &Cpu, sys: &System, lin: u64) -> Option<u64> {
+    let at = cpu.mmu.view().read(lin & 0xFFFF_FFFF, 8, false)?;
+    Some(u64::from_le_bytes(sys.mem.arena().load(at)))
+}
+
+/// A descriptor of the GDT.
+#[inline(always)]
+fn descriptor(cpu: &Cpu, sys: &System, selector: Selector) -> Option<Descriptor> {
+    let (base, limit) = (cpu.state.gdtr.base, cpu.state.gdtr.limit);
+    let is_there = !selector.is_null() && !selector.is_local() && selector.offset() + 7 <= limit;
+    if !is_there {
+        return None;
+    }
+    system(cpu, sys, base.wrapping_add(u64::from(selector.offset()))).map(Descriptor)
+}
+
+/// The code segment of `ring` that a selector names, if `eip` lies in it.
+#[inline(always)]
+fn code(cpu: &Cpu, sys: &System, selector: Selector, eip: u32) -> Option<(Descriptor, u8)> {
+    let d = descriptor(cpu, sys, selector)?;
+    (d.attrs() & KIND == CODE && eip <= d.limit()).then_some((d, d.dpl()))
+}
+
+/// The stack segment of `ring` that a selector names.
+#[inline(always)]
+fn stack(cpu: &Cpu, sys: &System, selector: Selector, ring: u8) -> Option<Segment> {
+    let d = descriptor(cpu, sys, selector)?;
+    let is_good = d.attrs() & KIND == DATA
+        && d.has(attr::RW | attr::DB)
+        && d.dpl() == ring
+        && selector.rpl() == ring;
+    is_good.then(|| Segment::from_descriptor(selector, d))
+}
+
+/// Where `bytes` are pushed when a handler in `ring` is entered.
+#[inline(always)]
+fn handler_stack(cpu: &Cpu, sys: &System, ring: u8, bytes: u32) -> Option<Stack> {
+    let (segment, esp, from) = if ring == cpu.state.cpl {
+        (*cpu.state.segment(SegReg::Ss), cpu.state.reg32(gpr::ESP), StackFrom::Same)
+    } else {
+        let tr = &cpu.state.tr;
+        let offset = 8 * u32::from(ring) + x86::tss::tss32::ESP0;
+        let is_32bit = tr.attrs & 0xF & u16::from(system_type::TSS32) == 9;
+        // Eight bytes are read of the six that count.
+        if !is_32bit || !tr.has(attr::P) || offset + 7 > tr.limit {
+            return None;
+        }
+        let words = system(cpu, sys, tr.base.wrapping_add(u64::from(offset)))?;
+        let segment = stack(cpu, sys, Selector((words >> 32) as u16), ring)?;
+        let (selector, base) = (tr.selector, LinAddr(tr.base));
+        (segment, words as u32, StackFrom::Tss { selector, base, offset })
+    };
+    let fits = segment.is_32bit() && !segment.is_expand_down() && esp >= bytes;
+    if !fits || esp - 1 > segment.limit {
+        return None;
+    }
+    let esp = esp - bytes;
+    let lin = u64::from((segment.base as u32).wrapping_add(esp));
+    let place = cpu.mmu.view().write(lin, bytes, ring == 3)?;
+    Some(Stack { segment, esp, place, from })
+}
+
+/// Enters the handler of a vector through a 32-bit interrupt or trap gate.
+#[inline(always)]
+pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> Option<()> {
+    let (table, cpl) = (cpu.state.idtr, cpu.state.cpl);
+    let offset = u32::from(v.vector) * 8;
+    if !cpu.state.uses_descriptors() || offset + 7 > table.limit {
+        return None;
+    }
+    let gate = Descriptor(system(cpu, sys, table.base.wrapping_add(u64::from(offset)))?);
+    // P, and type 14 or 15.
+    if gate.0 >> 40 & 0x9E != 0x8E || (v.is_software && gate.dpl() < cpl) {
+        return None;
+    }
+    let (selector, eip) = (gate.gate_selector(), gate.gate_offset());
+    let (code, ring) = code(cpu, sys, selector, eip)?;
+    let inward = ring < cpl;
+    let words = 3 + 2 * u32::from(inward) + u32::from(v.error_code.is_some());
+    let stack = (ring <= cpl).then(|| handler_stack(cpu, sys, ring, 4 * words))??;
+    cpu.begin_frame(4);
+    let mut at = stack.place + 4 * u64::from(words);
+    let mut push = |cpu: &mut Cpu, word: u32| {
+        at -= 4;
+        store(sys, at, word);
+        cpu.tell_words(&[word]);
+    };
+    if inward {
+        push(cpu, u32::from(cpu.state.segment(SegReg::Ss).selector.0));
+        push(cpu, cpu.state.reg32(gpr::ESP));
+    }
+    push(cpu, cpu.state.eflags());
+    push(cpu, u32::from(v.from.cs.0));
+    push(cpu, v.from.eip);
+    v.error_code.into_iter().for_each(|error| push(cpu, u32::from(error)));
+    if inward {
+        cpu.set_segment(SegReg::Ss, stack.segment);
+    }
+    cpu.state.set_reg32(gpr::ESP, stack.esp);
+    let masks = if gate.0 >> 40 & 1 == 0 { Eflags::IF } else { Eflags::empty() };
+    let cleared = Eflags::TF | Eflags::VM | Eflags::RF | Eflags::NT | masks;
+    cpu.state.set_flag(cleared, false);
+    enter(cpu, Segment::from_descriptor(selector.with_rpl(ring), code), ring, eip);
+    let (gate, code) = (Some(gate), Some(code));
+    Crossing { gate, code, stack: stack.from, ..Crossing::new(v.via, v.from) }.tell(cpu);
+    Some(())
+}
+
+/// IRETD to the same ring or an outer one.
+#[inline(always)]
+pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System, from: Place) -> Option<()> {
+    let (at, cpl) = (cpu.state.reg32(gpr::ESP), cpu.state.cpl);
+    let end = cpu.read_end[SegReg::Ss as usize];
+    if !cpu.state.uses_descriptors()
+        || !cpu.state.stack32()
+        || cpu.state.flag(Eflags::NT)
+        || u64::from(at) + 12 > end
+    {
+        return None;
+    }
+    let lin = cpu.linear(SegReg::Ss, at);
+    let place = cpu.mmu.view().read(lin, 12, cpl == 3)?;
+    let [eip, cs, eflags] = [0, 4, 8].map(|n| load::<u32>(sys, place + n));
+    let selector = Selector(cs as u16);
+    let (code, ring) = code(cpu, sys, selector, eip)?;
+    if eflags & Eflags::VM.bits() != 0 || selector.rpl() != ring || ring < cpl {
+        return None;
+    }
+    cpu.begin_frame(4);
+    cpu.tell_words(&[eip, cs, eflags]);
+    let mut outer = None;
+    if ring > cpl {
+        let place =
+            (u64::from(at) + 20 <= end).then(|| cpu.mmu.view().read(lin, 20, cpl == 3))??;
+        let [esp, ss] = [12, 16].map(|n| load::<u32>(sys, place + n));
+        outer = Some((stack(cpu, sys, Selector(ss as u16), ring)?, esp));
+        cpu.tell_words(&[esp, ss]);
+    }
+    let mut mask = flags::WIDE | Eflags::RF | flags::guarded(cpu);
+    if cpl == 0 {
+        mask |= Eflags::VIF | Eflags::VIP;
+    }
+    flags::replace(cpu, eflags, mask);
+    let stack = if outer.is_some() { StackFrom::Popped } else { StackFrom::Same };
+    match outer {
+        None => cpu.state.set_reg32(gpr::ESP, at.wrapping_add(12)),
+        Some((segment, esp)) => {
+            cpu.set_segment(SegReg::Ss, segment);
+            cpu.state.set_reg32(gpr::ESP, esp);
+            ret::drop_inner_segments(cpu, ring);
+        }
+    }
+    enter(cpu, Segment::from_descriptor(selector, code), ring, eip);
+    Crossing { code: Some(code), stack, ..Crossing::new(Via::Iret, from) }.tell(cpu);
+    Some(())
+}

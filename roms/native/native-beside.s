@@ -1,0 +1,2 @@
+# The workload `beside` as a process.
+.include "../bench/bench-beside.s"

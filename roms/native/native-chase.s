@@ -1,0 +1,2 @@
+# The workload `chase` as a process.
+.include "../bench/bench-chase.s"

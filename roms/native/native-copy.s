@@ -1,0 +1,2 @@
+# The workload `copy` as a process.
+.include "../bench/bench-copy.s"

@@ -1,0 +1,2 @@
+# The workload `crc` as a process.
+.include "../bench/bench-crc.s"

@@ -1,0 +1,2 @@
+# The workload `dispatch` as a process.
+.include "../bench/bench-dispatch.s"

@@ -1,0 +1,2 @@
+# The workload `fib` as a process.
+.include "../bench/bench-fib.s"

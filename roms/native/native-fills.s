@@ -1,0 +1,2 @@
+# The workload `fills` as a process.
+.include "../bench/bench-fills.s"

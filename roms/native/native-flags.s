@@ -1,0 +1,2 @@
+# The workload `flags` as a process.
+.include "../bench/bench-flags.s"

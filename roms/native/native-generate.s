@@ -1,0 +1,2 @@
+# The workload `generate` as a process.
+.include "../bench/bench-generate.s"

@@ -1,0 +1,2 @@
+# The workload `moves` as a process.
+.include "../bench/bench-moves.s"

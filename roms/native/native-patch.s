@@ -1,0 +1,2 @@
+# The workload `patch` as a process.
+.include "../bench/bench-patch.s"

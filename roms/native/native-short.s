@@ -1,0 +1,2 @@
+# The workload `short` as a process.
+.include "../bench/bench-short.s"

@@ -1,0 +1,2 @@
+# The workload `sieve` as a process.
+.include "../bench/bench-sieve.s"

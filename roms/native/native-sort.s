@@ -1,0 +1,2 @@
+# The workload `sort` as a process.
+.include "../bench/bench-sort.s"

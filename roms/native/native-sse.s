@@ -1,0 +1,2 @@
+# The workload `sse` as a process.
+.include "../bench/bench-sse.s"

@@ -1,0 +1,2 @@
+# The workload `string` as a process.
+.include "../bench/bench-string.s"
