@@ -79,30 +79,30 @@ fn a_load_through_the_software_tlb() {
         &[0x8B, 0x03],
         flat(false),
         expect![[r#"
-        00001000  mov eax, [ebx]                     expanded
-                      lea r8d, [rbx]
-                      mov r11, rax
-                      lahf
-                      seto al
-                      xchg r11, rax
-                      mov r9d, r8d
-                      shr r9d, 7
-                      and r9d, 0FFE0h
-                      add r9, [r15+50h]
-                      lea r10d, [r8+3]
-                      and r10d, 0FFFFF000h
-                      cmp r10, [r9]
-                      jne 96h
-                      and r8d, 0FFFh
-                      add r8, [r9+18h]
-                      add r8, [r15+48h]
-                      xchg r11, rax
-                      add al, 7Fh
-                      sahf
-                      mov rax, r11
-                      mov eax, [r8]
-                      jmp 0B0h
-    "#]],
+            00001000  mov eax, [ebx]                     expanded
+                          lea r8d, [rbx]
+                          mov r11, rax
+                          lahf
+                          seto al
+                          xchg r11, rax
+                          mov r9d, r8d
+                          shr r9d, 7
+                          and r9d, 0FFE0h
+                          add r9, [r15+50h]
+                          lea r10d, [r8+3]
+                          and r10d, 0FFFFF000h
+                          cmp r10, [r9]
+                          jne 96h
+                          and r8d, 0FFFh
+                          add r8, [r9+18h]
+                          add r8, [r15+48h]
+                          xchg r11, rax
+                          add al, 7Fh
+                          sahf
+                          mov rax, r11
+                          mov eax, [r8]
+                          jmp 0C6h
+        "#]],
     );
 }
 
@@ -193,9 +193,9 @@ fn x87_instructions_are_the_guests_bytes_once_the_unit_is_loaded() {
                           fstp qword ptr gs:[ebx], st
             00001009  add esi, 8                         rewritten
                           lea r8d, [rbx]
-                          mov [r15+3B8h], r8d
+                          mov [r15+408h], r8d
                           add esi, 8
-                          mov dword ptr [r15+3B4h], 4000004h
+                          mov dword ptr [r15+404h], 4000004h
                           jmp 11Ch
         "#]],
     );
@@ -216,12 +216,12 @@ fn x87_status_and_control_are_read_and_loaded_in_line() {
                           sahf
             00001005  fldcw [ebx]                        expanded
                           movzx r9d, word ptr gs:[ebx]
-                          mov [r15+3BCh], r9d
-                          fldcw [r15+3BCh]
+                          mov [r15+40Ch], r9d
+                          fldcw [r15+40Ch]
             00001007  fnstcw [ebx]                       rewritten
                           fnstcw gs:[ebx]
-                          mov word ptr [r15+3B4h], 1
-                          mov byte ptr [r15+3B6h], 0
+                          mov word ptr [r15+404h], 1
+                          mov byte ptr [r15+406h], 0
                           jmp 0EEh
         "#]],
     );
@@ -243,8 +243,8 @@ fn without_ne_a_control_word_that_unmasks_is_for_the_interpreter() {
                           mov rcx, r10
                           jmp 83h
                           mov rcx, r10
-                          mov [r15+3BCh], r9d
-                          fldcw [r15+3BCh]
+                          mov [r15+40Ch], r9d
+                          fldcw [r15+40Ch]
                           jmp 9Ch
         "#]],
     );
@@ -329,7 +329,7 @@ fn an_operand_of_sixteen_bytes_is_found_through_the_software_tlb() {
                           sahf
                           mov rax, r11
                           movaps [r8], xmm1
-                          jmp 0E7h
+                          jmp 0FDh
         "#]],
     );
 }
