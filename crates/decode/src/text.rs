@@ -7,7 +7,7 @@ use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, 
 #[must_use]
 pub fn disassemble(bytes: &[u8], bits32: bool, ip: u32) -> Vec<(usize, u8, String)> {
     let bitness = if bits32 { 32 } else { 16 };
-    let mut decoder = Decoder::with_ip(bitness, bytes, u64::from(ip), DecoderOptions::NONE);
+    let mut decoder = Decoder::with_ip(bitness, bytes, u64::from(ip), DecoderOptions::MOV_TR);
     let mut formatter = IntelFormatter::new();
     let options = formatter.options_mut();
     options.set_uppercase_hex(true);
