@@ -123,6 +123,8 @@ impl Cpu {
     pub(crate) fn report_debug(&mut self, bits: u32) {
         self.state.dr[6] = self.state.dr[6] & !0xF | u64::from(bits);
         self.state.dr[7] &= !(1 << 13);
+        // Branches are neither recorded nor waited for in the handler (SDM 3B 17.4.1).
+        self.state.msr.debug_control &= !3;
         self.cause = Cause::Debug { dr6: bits };
     }
 }
