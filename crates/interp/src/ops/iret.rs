@@ -68,7 +68,8 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
             mask |= Eflags::VIF | Eflags::VIP;
         }
         flags::replace(cpu, top.eflags, mask);
-    })
+    })?;
+    flags::check_virtual_interrupt(cpu)
 }
 
 #[inline(always)]
@@ -145,7 +146,7 @@ fn to_vm86(cpu: &mut Cpu, sys: &mut System, mut top: Top) -> Result<(), Fault> {
     enter(cpu, load::vm86(top.cs.0), 3, top.eip);
     let crossing = Crossing { stack: StackFrom::Popped, ..Crossing::new(Via::Iret, top.from) };
     crossing.tell(cpu);
-    Ok(())
+    flags::check_virtual_interrupt(cpu)
 }
 
 /// NT is set: back to the task named by the back link.
