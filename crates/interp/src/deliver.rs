@@ -42,7 +42,12 @@ impl Cpu {
         if bytes != [0; 8] {
             return;
         }
-        self.peek(sys, LinAddr(self.code_linear(0)), &mut bytes);
+        let lin = self.code_linear(0);
+        let known = self.mmu.view().fetch(lin, self.state.cpl == 3);
+        match known.filter(|_| lin & 0xFFF <= 0xFF8) {
+            Some(place) => bytes = sys.mem.arena().load(place),
+            None => _ = self.peek(sys, LinAddr(lin), &mut bytes),
+        }
         self.cause = Cause::Opcode { bytes, why };
     }
 

@@ -88,16 +88,6 @@ fn x87_agrees_with_silicon() {
     }
 }
 
-#[test]
-fn x87_in_translated_code_agrees_with_silicon() {
-    agree_on_all(Set::X87, Way::Translated, x87_reasons());
-}
-
-#[test]
-fn x87_in_a_window_agrees_with_silicon() {
-    agree_on_all(Set::X87, Way::Windowed, x87_reasons());
-}
-
 /// Operands that wrap; where another maker's processor recorded the fixture, transcendentals too.
 fn x87_reasons(name: &str) -> usize {
     let fixture = recorded(name);
@@ -109,16 +99,6 @@ fn simd_agrees_with_silicon() {
     for (name, way) in by_name_and_way(["simd", "simd-zen4"]) {
         agree_on_all(name, way, simd_reasons(name));
     }
-}
-
-#[test]
-fn simd_in_translated_code_agrees_with_silicon() {
-    agree_on_all(Set::Simd, Way::Translated, simd_reasons());
-}
-
-#[test]
-fn simd_in_a_window_agrees_with_silicon() {
-    agree_on_all(Set::Simd, Way::Windowed, simd_reasons());
 }
 
 /// Where another maker's processor recorded the fixture, reciprocals; where the host lacks an
@@ -139,7 +119,8 @@ fn images_of_both_units_agree_with_silicon() {
 }
 
 fn by_name_and_way<const N: usize>(names: [&str; N]) -> Vec<(&str, Way)> {
-    names.into_iter().flat_map(|name| [(name, Way::Steps), (name, Way::Blocks)]).collect()
+    let ways = [Way::Steps, Way::Blocks, Way::Translated, Way::Windowed];
+    names.into_iter().flat_map(|name| ways.map(|way| (name, way))).collect()
 }
 
 /// Why a form can't run here.

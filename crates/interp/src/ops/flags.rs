@@ -132,9 +132,11 @@ fn virtualizes_if(cpu: &Cpu) -> bool {
 }
 
 /// After IRET and a task switch: #GP(0) at the instruction gone to if VIF and VIP are both set, so
-/// that the monitor sees to the interrupt that waits (SDM 3A 20.3.3.4, 20.4).
+/// that the monitor sees to the interrupt that waits (SDM 3A 20.3.3.4, 20.4). A debug trap comes
+/// first (SDM 3A 6.9); the return from its handler is looked at again.
 pub(super) fn check_virtual_interrupt(cpu: &mut Cpu) -> Result<(), Fault> {
     let waits = cpu.state.flag(Eflags::VIF) && cpu.state.flag(Eflags::VIP);
+    let waits = waits && cpu.state.pending_debug == 0;
     if waits && cpu.state.iopl() < 3 && virtualizes_if(cpu) {
         cpu.keep_rip();
         return Err(not_allowed(cpu, Intercept::Sti));
