@@ -156,34 +156,42 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
     Some(())
 }
 
-/// CALL through a 32-bit call gate without parameters to an inner ring.
+/// CALL through a 32-bit call gate to an inner ring.
 #[inline(always)]
 pub(super) fn call_gate(cpu: &mut Cpu, sys: &mut System, far: &Far) -> Option<()> {
     let (gate, cpl) = (descriptor(cpu, sys, far.selector)?, cpu.state.cpl);
-    // P, and type 12; no parameters.
-    let is_plain = gate.0 >> 40 & 0x9F == 0x8C && gate.gate_count() == 0;
-    if !is_plain || !far.call || cpl.max(far.selector.rpl()) > gate.dpl() {
+    // P, and type 12.
+    let is_plain = gate.0 >> 40 & 0x9F == 0x8C && far.call;
+    if !is_plain || cpl.max(far.selector.rpl()) > gate.dpl() {
         return None;
     }
     let (selector, eip) = (gate.gate_selector(), gate.gate_offset());
     let (code, ring) = code(cpu, sys, selector, eip)?;
-    let stack = (ring < cpl).then(|| handler_stack(cpu, sys, ring, 16))??;
-    cpu.begin_frame(4);
-    let words = [
-        u32::from(cpu.state.segment(SegReg::Ss).selector.0),
-        cpu.state.reg32(gpr::ESP),
-        u32::from(far.from.cs.0),
-        cpu.state.eip(),
-    ];
-    for (n, word) in (0..).zip(words.iter().rev()) {
-        store(sys, stack.place + 4 * n, *word);
+    let parameters = u32::from(gate.gate_count());
+    let from = words_at(cpu, 0, 4 * parameters)?;
+    let stack = (ring < cpl).then(|| handler_stack(cpu, sys, ring, 16 + 4 * parameters))??;
+    // The stacks may overlap: all parameters are read before the first push.
+    let mut copied = [0; 31];
+    for (n, word) in (0..u64::from(parameters)).zip(&mut copied) {
+        *word = load::<u32>(sys, from + 4 * n);
     }
-    cpu.tell_words(&words);
+    cpu.begin_frame(4);
+    let mut at = stack.place + 16 + 4 * u64::from(parameters);
+    let mut push = |cpu: &mut Cpu, sys: &mut System, word: u32| {
+        at -= 4;
+        store(sys, at, word);
+        cpu.tell_words(&[word]);
+    };
+    push(cpu, sys, u32::from(cpu.state.segment(SegReg::Ss).selector.0));
+    push(cpu, sys, cpu.state.reg32(gpr::ESP));
+    copied.iter().take(parameters as usize).rev().for_each(|word| push(cpu, sys, *word));
+    push(cpu, sys, u32::from(far.from.cs.0));
+    push(cpu, sys, cpu.state.eip());
     cpu.set_segment(SegReg::Ss, stack.segment);
     cpu.state.set_reg32(gpr::ESP, stack.esp);
     enter(cpu, Segment::from_descriptor(selector.with_rpl(ring), code), ring, eip);
+    let via = Via::CallGate { selector: far.selector, parameters: gate.gate_count() };
     let (gate, code) = (Some(gate), Some(code));
-    let via = Via::CallGate { selector: far.selector, parameters: 0 };
     Crossing { gate, code, stack: stack.from, ..Crossing::new(via, far.from) }.tell(cpu);
     Some(())
 }
@@ -221,14 +229,20 @@ pub(super) fn far_return(cpu: &mut Cpu, sys: &mut System, drop: u32, from: Place
 /// Words of the present stack, `ahead` bytes from its top.
 #[inline(always)]
 fn frame<const N: usize>(cpu: &Cpu, sys: &System, ahead: u32) -> Option<[u32; N]> {
+    let place = words_at(cpu, ahead, 4 * N as u32)?;
+    Some(std::array::from_fn(|n| load::<u32>(sys, place + 4 * n as u64)))
+}
+
+/// Where `bytes` bytes of the present stack lie in guest memory, `ahead` bytes from its top.
+#[inline(always)]
+fn words_at(cpu: &Cpu, ahead: u32, bytes: u32) -> Option<u64> {
     let at = cpu.state.reg32(gpr::ESP).checked_add(ahead)?;
-    let (bytes, end) = (4 * N as u32, cpu.read_end[SegReg::Ss as usize]);
+    let end = cpu.read_end[SegReg::Ss as usize];
     let is_plain = cpu.state.uses_descriptors() && cpu.state.stack32();
     if !is_plain || u64::from(at) + u64::from(bytes) > end {
         return None;
     }
-    let place = cpu.mmu.view().read(cpu.linear(SegReg::Ss, at), bytes, cpu.user())?;
-    Some(std::array::from_fn(|n| load::<u32>(sys, place + 4 * n as u64)))
+    cpu.mmu.view().read(cpu.linear(SegReg::Ss, at), bytes, cpu.user())
 }
 
 /// IRETD to the same ring or an outer one.
