@@ -328,9 +328,9 @@ pub struct MachineArgs {
 pub struct RunArgs {
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// The engine
-    #[arg(long, value_enum, default_value = "interp", help_heading = "The machine")]
-    pub engine: Engine,
+    /// The engine [default: jit, and interp on a host that can't have it]
+    #[arg(long, value_enum, help_heading = "The machine")]
+    pub engine: Option<Engine>,
     /// What drives virtual time [default: host where a person watches the screen, else virtual]
     #[arg(long, value_enum, help_heading = "The machine")]
     pub clock: Option<ClockKind>,

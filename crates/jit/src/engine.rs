@@ -61,6 +61,8 @@ pub struct Tuning {
     /// Nanoseconds of the host, for somebody who wants to know what translating costs: nothing
     /// else comes of them.
     pub clock: Option<fn() -> u64>,
+    /// Says what this host lacks. [`check_host`], save where a test tells of another host.
+    pub host: fn() -> Result<(), JitError>,
 }
 
 impl Default for Tuning {
@@ -71,6 +73,7 @@ impl Default for Tuning {
             windows: WindowUse::AtRest,
             links: Links::All,
             clock: None,
+            host: check_host,
         }
     }
 }
@@ -107,8 +110,8 @@ impl std::fmt::Debug for Jit {
     }
 }
 
-/// What a host must have.
-fn check_host() -> Result<(), JitError> {
+/// What a host's processor and kernel must have; memory shows when it is asked for.
+pub fn check_host() -> Result<(), JitError> {
     if !is_x86_feature("bmi2") {
         return Err(JitError::Processor("BMI2"));
     }
@@ -134,7 +137,7 @@ impl Jit {
 
     /// A translator that works in a given way.
     pub fn tuned(tuning: Tuning) -> Result<Self, JitError> {
-        check_host()?;
+        (tuning.host)()?;
         let mut arena = Arena::new()?;
         let stubs = Stubs::new(&mut arena)?;
         let mut context = ContextPage::new()?;

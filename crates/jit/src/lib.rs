@@ -26,5 +26,5 @@ pub mod survey;
 pub mod window;
 
 pub use arena::JitError;
-pub use engine::{Jit, Links, Tuning, WindowUse};
+pub use engine::{Jit, Links, Tuning, WindowUse, check_host};
 pub use stats::Statistics;

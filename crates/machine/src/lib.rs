@@ -29,7 +29,7 @@ pub use input::{Input, Pending, Stamped};
 pub use jit::emit::Kind as TranslationKind;
 pub use jit::listing::Entry as TranslatedEntry;
 pub use jit::survey::{Link, Translated};
-pub use jit::{Links, Statistics as TranslatorStatistics, Tuning, WindowUse};
+pub use jit::{JitError, Links, Statistics as TranslatorStatistics, Tuning, WindowUse};
 pub use lockstep::Divergence;
 pub use machine::Machine;
 pub use media::Medium;

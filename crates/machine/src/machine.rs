@@ -127,6 +127,12 @@ impl Machine {
         self.engine.flush();
     }
 
+    /// Why the interpreter runs what [`Engine::Best`](crate::Engine::Best) would have translated.
+    #[must_use]
+    pub fn untranslated(&self) -> Option<&jit::JitError> {
+        self.engine.untranslated()
+    }
+
     /// What is translated now, by physical address; nothing where nothing translates.
     #[must_use]
     pub fn translations(&self) -> Vec<jit::survey::Translated> {
