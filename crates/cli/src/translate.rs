@@ -9,7 +9,9 @@ use crate::failure::Failure;
 use crate::output::{self, Console, Style};
 use crate::quantity;
 use crate::run::setup;
-use machine::{Engine, Machine, StopReason, Translated, TranslatedEntry, TranslationKind, Until};
+use machine::{
+    Engine, Machine, StopReason, Translated, TranslatedEntry, TranslationKind, Tuning, Until,
+};
 use std::path::PathBuf;
 use x86::{LinAddr, PhysAddr};
 
@@ -82,7 +84,9 @@ struct Survey {
 
 /// Runs the guest and shows its blocks.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let mut machine = setup::machine(&args.machine, Engine::Jit)?;
+    // What runs once is to be seen too.
+    let translator = Tuning { cold_runs: 0, ..Tuning::default() };
+    let mut machine = setup::machine(&args.machine, Engine::Jit, translator)?;
     let why = advance(&mut machine, args.steps);
     let survey = survey(args, &machine, why)?;
     if let Some(path) = &args.html {

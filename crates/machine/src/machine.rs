@@ -56,6 +56,8 @@ impl Machine {
             return Self::alone(&config, way);
         };
         config.keep_writes_in_memory();
+        // The interpreter in the translator's place would be compared with itself.
+        config.translator.cold_runs = 0;
         let twin = Some(Box::new(Twin::new(&config, [way, other])?));
         Ok(Self { twin, ..Self::alone(&config, way)? })
     }

@@ -9,7 +9,9 @@ use crate::output;
 use crate::status::Status;
 use debugger::Symbols;
 use machine::boot::{self, Format};
-use machine::{BootDevice, ImageError, KernelSource, Machine, MachineConfig, MachineError, Medium};
+use machine::{
+    BootDevice, ImageError, KernelSource, Machine, MachineConfig, MachineError, Medium, Tuning,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,13 +53,18 @@ pub fn say_what_runs(machine: &Machine) {
 }
 
 /// Builds the machine.
-pub fn machine(args: &MachineArgs, engine: machine::Engine) -> Result<Machine, Failure> {
+pub fn machine(
+    args: &MachineArgs,
+    engine: machine::Engine,
+    translator: Tuning,
+) -> Result<Machine, Failure> {
     check(args)?;
     let mut config = MachineConfig {
         memory_bytes: args.memory,
         host_memory_bytes: host_memory(),
         cpu: args.cpu,
         engine,
+        translator,
         on_shutdown: match args.on_shutdown {
             OnShutdown::Stop => machine::OnShutdown::Stop,
             OnShutdown::Reset => machine::OnShutdown::Reset,
