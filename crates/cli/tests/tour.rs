@@ -129,3 +129,13 @@ fn the_bios_is_left_out() {
     assert!(first.starts_with("Cloister:"), "{first}");
     assert!(!tour().contains("F000:"), "the BIOS's own crossings are told");
 }
+
+/// The kernel of the tour as any guest, with all that is traced: `cloister` has the translator.
+#[test]
+fn both_engines_tell_the_same_of_the_tours_kernel() {
+    let scratch = common::Scratch::new();
+    let image = scratch.file("tour.img", roms::get("tour").expect("the tour's kernel"));
+    let output = run(["run", "--trace", "rings,faults", common::text(&image)]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("Good night.") && stderr(&output).lines().count() > 50);
+}

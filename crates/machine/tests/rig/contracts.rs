@@ -13,7 +13,7 @@ const NS_PER_STEP: u64 = 10;
 
 /// The engine that this module is for: the file is compiled once for each.
 fn engine() -> Engine {
-    if module_path!().contains("translated") { Engine::Jit } else { Engine::Interp }
+    rig::engine_of(module_path!())
 }
 
 /// The pair of ways that are compared.
