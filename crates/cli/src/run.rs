@@ -1,5 +1,6 @@
 //! `cloister run`: one guest, from its image to its end.
 
+mod callouts;
 mod camera;
 mod ending;
 mod hearing;
