@@ -91,8 +91,8 @@ fn is_forbidden(insn: &Instruction) -> bool {
     use Mnemonic::{
         Bound, Cli, Cpuid, Hlt, INVALID, In, Insb, Insd, Insw, Int, Int1, Int3, Into, Iret, Iretd,
         Iretq, Lar, Lgs, Lldt, Lsl, Lss, Out, Outsb, Outsd, Outsw, Popf, Popfd, Popfq, Pushf,
-        Pushfd, Pushfq, Rdpmc, Rdtsc, Rdtscp, Retf, Sgdt, Sidt, Sldt, Smsw, Sti, Str, Syscall,
-        Sysenter, Verr, Verw, Wrgsbase, Xgetbv,
+        Pushfd, Pushfq, Rdfsbase, Rdgsbase, Rdpmc, Rdtsc, Rdtscp, Retf, Sgdt, Sidt, Sldt, Smsw,
+        Sti, Str, Syscall, Sysenter, Verr, Verw, Wrfsbase, Wrgsbase, Xgetbv,
     };
     let segment = (0..insn.op_count())
         .any(|n| insn.op_kind(n) == OpKind::Register && insn.op_register(n).is_segment_register());
@@ -129,6 +129,8 @@ fn is_forbidden(insn: &Instruction) -> bool {
             | Pushf
             | Pushfd
             | Pushfq
+            | Rdfsbase
+            | Rdgsbase
             | Rdpmc
             | Rdtsc
             | Rdtscp
@@ -143,6 +145,7 @@ fn is_forbidden(insn: &Instruction) -> bool {
             | Sysenter
             | Verr
             | Verw
+            | Wrfsbase
             | Wrgsbase
             | Xgetbv
     );

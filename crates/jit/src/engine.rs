@@ -92,7 +92,7 @@ enum Found {
 pub struct Jit {
     pub(crate) cache: Cache,
     pub(crate) arena: Arena,
-    stubs: Stubs,
+    pub(crate) stubs: Stubs,
     // Goes before the page it names.
     _registration: Registration,
     pub(crate) context: ContextPage,

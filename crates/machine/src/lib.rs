@@ -28,7 +28,7 @@ pub use hang::HangKind;
 pub use input::{Input, Pending, Stamped};
 pub use jit::emit::Kind as TranslationKind;
 pub use jit::listing::Entry as TranslatedEntry;
-pub use jit::survey::{Link, Translated};
+pub use jit::survey::{Link, Sweep, Translated};
 pub use jit::{JitError, Links, Statistics as TranslatorStatistics, Tuning, WindowUse};
 pub use lockstep::Divergence;
 pub use machine::Machine;

@@ -141,6 +141,12 @@ impl Machine {
         self.engine.survey(&self.cpu, &self.board.sys)
     }
 
+    /// Searches all emitted code for instructions that a user program must not run.
+    #[must_use]
+    pub fn sweep(&self) -> jit::survey::Sweep {
+        self.engine.sweep()
+    }
+
     /// What the translator has done since power-on; `None` where nothing translates.
     pub fn translator_statistics(&mut self) -> Option<jit::Statistics> {
         self.engine.statistics()

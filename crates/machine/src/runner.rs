@@ -76,6 +76,14 @@ impl Runner {
         }
     }
 
+    /// What a search of all emitted code finds.
+    pub fn sweep(&self) -> jit::survey::Sweep {
+        match self {
+            Self::Interp(_) | Self::Instead(..) => jit::survey::Sweep::default(),
+            Self::Jit(engine) => engine.sweep(),
+        }
+    }
+
     /// What the translator has done so far, where there is one.
     pub fn statistics(&mut self) -> Option<Statistics> {
         match self {
