@@ -3,7 +3,7 @@
 //! memory, so that neither the BIOS nor a drive has a part in it; one of them boots as a person
 //! would boot it. Each check names its own manual section.
 
-use machine::{Engine, Machine, MachineConfig, StopReason, Until};
+use machine::{Engine, Machine, MachineConfig, StopReason, Until, WindowUse};
 use std::fmt::Write as _;
 use std::path::Path;
 use x86::event::Wanted;
@@ -31,7 +31,11 @@ fn config(engine: Engine) -> MachineConfig {
 
 /// A machine about to run the program, in real mode at 0000:7C00.
 fn started(name: &str, engine: Engine) -> Machine {
-    let mut machine = Machine::new(config(engine)).expect("a default machine");
+    loaded(name, config(engine))
+}
+
+fn loaded(name: &str, config: MachineConfig) -> Machine {
+    let mut machine = Machine::new(config).expect("a machine");
     machine.system_mut().mem.write_phys(PhysAddr(u64::from(LOAD_ADDRESS)), image(name));
     let state = &mut machine.cpu_mut().state;
     state.seg[x86::SegReg::Cs as usize] = x86::Segment::real(0);
@@ -211,4 +215,25 @@ fn check_faults_prints_its_transcript() {
 #[test]
 fn check_stack_prints_its_transcript() {
     runs_as_kept("check-stack");
+}
+
+/// Machines share the process's signal handlers, and nothing else.
+#[test]
+fn four_machines_run_in_threads_of_one_process() {
+    const NAMES: [&str; 4] = ["check-paging", "check-tasks", "check-smc", "check-x87"];
+    let to_its_end = |name| {
+        let mut config = config(Engine::Jit);
+        config.translator.cold_runs = 0;
+        config.translator.windows = WindowUse::AtOnce;
+        let mut machine = loaded(name, config);
+        let (said, stop) = run(&mut machine);
+        assert_eq!((said, stop), (kept(name), StopReason::PoweredOff), "{name}");
+        machine.translator_statistics().expect("a translator").faults
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..4).map(|n| scope.spawn(move || NAMES.map(|_| to_its_end(NAMES[n])))).collect();
+        let faults = threads.into_iter().flat_map(|thread| thread.join().expect("it passed"));
+        assert!(faults.sum::<u64>() > 100);
+    });
 }
