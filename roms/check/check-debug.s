@@ -174,6 +174,15 @@ single_step_exceptions:
       show_bits "tf", [saw_efl], 8
       show_bits "oldtf", [ebx + 8], 8
     endtry
+    try     "TF and INTO with OF clear: a trap after it", "#DB bs=1 bd=0 b=0", "2A INT n, 3B 17.3.1.4"
+      xor   eax, eax
+      step
+      into
+    at
+      nop
+    after
+      show_dr6
+    endtry
     try     "TF and a fault: the fault only, TF in its frame", "#GP(0400) tf=1 handlertf=0 bs=0", "3B 17.3.1.4, 3A 6.9"
       mov   ax, 0x400
       step

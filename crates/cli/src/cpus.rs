@@ -60,6 +60,7 @@ fn added(features: Features) -> Vec<&'static str> {
         (Features::I486, "bswap cmpxchg xadd invd invlpg wbinvd"),
         (Features::CPUID, "cpuid"),
         (Features::P6, "rdpmc long-nop"),
+        (Features::TEST, "mov-tr"),
     ];
     let announced = ANNOUNCED.iter().map(|(feature, name, ..)| (*feature, *name));
     let all = silent.into_iter().chain(announced);

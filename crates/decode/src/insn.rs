@@ -95,7 +95,7 @@ pub enum Undecodable {
 pub fn decode(bytes: &[u8], bits32: bool) -> Result<Insn, Undecodable> {
     let bytes = &bytes[..bytes.len().min(MAX_LEN)];
     let bitness = if bits32 { 32 } else { 16 };
-    let mut decoder = Decoder::with_ip(bitness, bytes, 0, DecoderOptions::NONE);
+    let mut decoder = Decoder::with_ip(bitness, bytes, 0, DecoderOptions::MOV_TR);
     let i = decoder.decode();
     if i.is_invalid() {
         return Err(why(bytes, bitness, decoder.last_error()));
@@ -185,7 +185,7 @@ fn too_long(bytes: &[u8], bitness: u32) -> bool {
     let mut shorter = [0; MAX_LEN - 1];
     shorter[..at].copy_from_slice(&bytes[..at]);
     shorter[at..].copy_from_slice(&bytes[at + 1..MAX_LEN]);
-    let mut decoder = Decoder::with_ip(bitness, &shorter, 0, DecoderOptions::NONE);
+    let mut decoder = Decoder::with_ip(bitness, &shorter, 0, DecoderOptions::MOV_TR);
     let _ = decoder.decode();
     decoder.last_error() == DecoderError::NoMoreBytes
 }

@@ -57,6 +57,7 @@ fn hint(code: Code) -> Option<Features> {
         Code::Prefetchwt1_m8
         | Code::Reservednop_rm16_r16_0F0D
         | Code::Reservednop_rm32_r32_0F0D => Some(Features::PREFETCHW),
+        Code::Mov_r32_tr | Code::Mov_tr_r32 => Some(Features::TEST),
         // The decoder says MMX (SDM 2B PADDQ).
         Code::Paddq_mm_mmm64 => Some(Features::SSE2),
         _ => None,
@@ -80,6 +81,7 @@ mod tests {
         assert_eq!(needs(Code::Bswap_r32), Features::I486);
         assert_eq!(needs(Code::Cmpxchg8b_m64), Features::CX8);
         assert_eq!(needs(Code::Nop_rm32), Features::P6);
+        assert_eq!(needs(Code::Mov_tr_r32), Features::TEST);
         assert_eq!(needs(Code::Fcmovb_st0_sti), Features::CMOV);
         assert_eq!(needs(Code::Maskmovq_rDI_mm_mm), Features::SSE);
         assert_eq!(needs(Code::Paddq_mm_mmm64), Features::SSE2);

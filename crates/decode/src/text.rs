@@ -15,7 +15,7 @@ pub fn mnemonic(code: Code) -> String {
 #[must_use]
 pub fn disassemble(bytes: &[u8], bits32: bool, ip: u32) -> Vec<(usize, u8, String)> {
     let bitness = if bits32 { 32 } else { 16 };
-    let mut decoder = Decoder::with_ip(bitness, bytes, u64::from(ip), DecoderOptions::NONE);
+    let mut decoder = Decoder::with_ip(bitness, bytes, u64::from(ip), DecoderOptions::MOV_TR);
     let mut formatter = IntelFormatter::new();
     let options = formatter.options_mut();
     options.set_uppercase_hex(true);

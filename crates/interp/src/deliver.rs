@@ -42,7 +42,12 @@ impl Cpu {
         if bytes != [0; 8] {
             return;
         }
-        self.peek(sys, LinAddr(self.code_linear(0)), &mut bytes);
+        let lin = self.code_linear(0);
+        let known = self.mmu.view().fetch(lin, self.state.cpl == 3);
+        match known.filter(|_| lin & 0xFFF <= 0xFF8) {
+            Some(place) => bytes = sys.mem.arena().load(place),
+            None => _ = self.peek(sys, LinAddr(lin), &mut bytes),
+        }
         self.cause = Cause::Opcode { bytes, why };
     }
 
@@ -123,6 +128,8 @@ impl Cpu {
     pub(crate) fn report_debug(&mut self, bits: u32) {
         self.state.dr[6] = self.state.dr[6] & !0xF | u64::from(bits);
         self.state.dr[7] &= !(1 << 13);
+        // Branches are neither recorded nor waited for in the handler (SDM 3B 17.4.1).
+        self.state.msr.debug_control &= !3;
         self.cause = Cause::Debug { dr6: bits };
     }
 }

@@ -23,6 +23,7 @@ pub mod string;
 pub mod sysenter;
 pub mod system;
 pub mod task;
+mod test;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -44,7 +45,7 @@ pub fn lookup(insn: &Insn, features: Features) -> Handler {
 
 /// What carries out an instruction wherever it exists; `None` where none of our models has it.
 fn claimed(insn: &Insn) -> Option<Handler> {
-    const FAMILIES: [fn(&Insn) -> Option<Handler>; 21] = [
+    const FAMILIES: [fn(&Insn) -> Option<Handler>; 22] = [
         mov::handler,
         arith::handler,
         logic::handler,
@@ -61,6 +62,7 @@ fn claimed(insn: &Insn) -> Option<Handler> {
         iret::handler,
         system::handler,
         debug::handler,
+        test::handler,
         io::handler,
         sysenter::handler,
         fpu::handler,

@@ -7,6 +7,10 @@ use bus::System;
 use x86::{Fault, SegReg};
 
 impl Cpu {
+    /// Where the first offsets that may not be read lie, by segment, for emitted code to write
+    /// when it loads a segment whose end it knows.
+    pub const READ_END: usize = std::mem::offset_of!(Cpu, read_end);
+
     /// Begins a run of `budget` steps; the boundary is looked at first.
     pub fn begin(&mut self, sys: &System, budget: u64) {
         self.budget_end = self.steps.saturating_add(budget);

@@ -13,6 +13,8 @@ use x86::paging::AccessKind;
 use x86::state::Shadow;
 use x86::{Cause, Cr0, Eflags, Event, Fault, LinAddr, SegReg, Vector};
 
+/// IA32_DEBUGCTL.BTF: under TF only branches that are taken trap (SDM 3B 17.4.3).
+const BRANCHES_ONLY: u64 = 1 << 1;
 /// DR6.BS.
 const SINGLE_STEP: u32 = 1 << 14;
 
@@ -47,7 +49,8 @@ impl Cpu {
             let length = insn.len;
             self.emit(Event::Insn { at, addr, bytes: fetched.bytes, length });
         }
-        let traps = self.state.flag(Eflags::TF);
+        let traps = self.state.flag(Eflags::TF) && !self.interrupts(insn.code);
+        let branches_only = self.state.msr.debug_control & BRANCHES_ONLY != 0;
         self.state.set_flag(Eflags::RF, false);
         let shadow = std::mem::take(&mut self.state.shadow);
         // Under TF a REP traps after each iteration.
@@ -63,13 +66,20 @@ impl Cpu {
         if self.state.rip == ip && insn.has(Insn::REP | Insn::REPNE) {
             self.state.set_flag(Eflags::RF, rf || traps);
         }
-        if traps && !is_software_interrupt(insn.code) {
+        let branched = self.state.rip != ip + u64::from(insn.len);
+        if traps && (branched || !branches_only) {
             self.state.pending_debug |= SINGLE_STEP;
         }
         if self.wants_look() {
             self.attention = true;
         }
         Ok(())
+    }
+
+    /// Whether an instruction about to run raises an interrupt: no single-step trap follows it.
+    fn interrupts(&self, code: Code) -> bool {
+        let into = code == Code::Into && self.state.arith.of();
+        into || matches!(code, Code::Int_imm8 | Code::Int3 | Code::Int1)
     }
 
     fn wants_look(&self) -> bool {
@@ -162,8 +172,4 @@ fn first(f: &Fetched) -> [u8; 8] {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&f.bytes[..8]);
     bytes
-}
-
-fn is_software_interrupt(code: Code) -> bool {
-    matches!(code, Code::Int_imm8 | Code::Int3 | Code::Into | Code::Int1)
 }

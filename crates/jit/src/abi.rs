@@ -117,6 +117,14 @@ pub struct Context {
     pub version: u64,
     /// Where to go on, for exits.
     pub eip: u32,
+    /// SYSENTER's way and SYSEXIT's.
+    pub doors: [crate::door::Door; 2],
+    /// 1 if ring 3 had a window when it was last looked at: doors lead there.
+    pub user_window: u32,
+    /// r14 when a door was passed inwards.
+    pub visit: i64,
+    /// Steps that the last visit through the doors took; 0 once it was seen.
+    pub visited: i64,
     /// Why emitted code was left: an [`Exit`] or more.
     pub exit: u32,
     /// The guest's status flags: SF ZF AF PF CF as LAHF has them in bits 8..16, OF in bit 0.
@@ -170,6 +178,10 @@ pub mod at {
         WINDOW = window;
         WINDOW_LIVE = window_live;
         TARGET = target;
+        CPU = cpu;
+        MODE = mode;
+        VISIT = visit;
+        VISITED = visited;
         MISS = miss;
         REFILL_FN = refill_fn;
         PAGE_STATES = page_states;

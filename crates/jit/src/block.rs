@@ -63,6 +63,8 @@ pub struct Edge {
     pub eip: u32,
     /// The target lies in the same page.
     pub near: bool,
+    /// Halves of the x87 and SSE state that are loaded there.
+    pub live: u8,
     /// The block it is in.
     pub from: u32,
 }
@@ -84,6 +86,10 @@ pub struct Block {
     pub start: usize,
     /// Bytes of host code.
     pub host_len: usize,
+    /// Halves of the x87 and SSE state that it loads on entry.
+    pub needs: u8,
+    /// Where to enter it if they are loaded, from its start on.
+    pub inner: u32,
     /// Edges that are linked to it.
     pub linked: Vec<u32>,
 }

@@ -133,11 +133,13 @@ impl Cache {
             stub: start + e.stub,
             eip: e.eip,
             near: e.near,
+            live: e.live,
             from: id,
         }));
-        let Draft { len, steps, repeats, .. } = draft;
+        let Draft { len, steps, repeats, needs, inner, .. } = draft;
         let (host_len, linked) = (draft.code.len(), Vec::new());
-        self.blocks.push(Block { key, len, steps, repeats, made, start, host_len, linked });
+        let block = Block { key, len, steps, repeats, made, start, host_len, needs, inner, linked };
+        self.blocks.push(block);
         self.by_key.insert(key, id);
         self.by_page.entry((key.place >> 12) as u32).or_default().push(id);
         id
@@ -173,7 +175,9 @@ impl Cache {
     pub fn link(&mut self, arena: &mut Arena, number: u32, to: u32) {
         let edge = self.edges[number as usize];
         let block = &mut self.blocks[to as usize];
-        set_target(arena, edge.patch, block.start);
+        let is_ready = block.needs & !edge.live == 0;
+        let target = block.start + if is_ready { block.inner as usize } else { 0 };
+        set_target(arena, edge.patch, target);
         block.linked.push(number);
     }
 

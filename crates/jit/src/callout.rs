@@ -3,6 +3,7 @@
 
 use crate::abi::{Context, Exit, Mode};
 use crate::block::{After, Site};
+use crate::door::{Before, Door};
 use crate::jumps::{CodeView, Jumps};
 use crate::window::Windows;
 use bus::System;
@@ -44,9 +45,17 @@ impl Context {
     /// Takes over all that can change while emitted code isn't running: the processor's mode,
     /// the window, and where its jumps are looked up.
     pub fn renew(&mut self, cpu: &Cpu, sys: &System, windows: &mut Windows, jumps: &mut Jumps) {
+        windows.visited(std::mem::take(&mut self.visited));
         let window = windows.base(cpu, sys);
+        let is_user_open = u32::from(window.is_some());
+        let has_changed = cpu.state.cpl == 3 && is_user_open != self.user_window;
+        if has_changed || !windows.are_visits_short() {
+            self.user_window = if cpu.state.cpl == 3 { is_user_open } else { self.user_window };
+            self.doors = [Door::SHUT; 2];
+        }
         self.refresh(cpu, window.is_some());
-        self.window = window.unwrap_or(0);
+        // Without a window the one before stays: nothing is accessed through it.
+        self.window = window.unwrap_or(self.window);
         self.seen = sys.mem.states().seen();
         self.code_view = jumps.number(CodeView::of(cpu, Mode(self.mode)));
     }
@@ -86,6 +95,7 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     cpu.steps = context.steps(site.left);
     cpu.state.rip = u64::from(next);
     cpu.state.arith = unpack(if site.af_clear { context.flags & !AF } else { context.flags });
+    let before = Before::of(context, cpu, site);
     let done = (site.run)(cpu, sys, &site.insn);
     cpu.events.place(site.eip);
     if let Err(fault) = done {
@@ -106,7 +116,11 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
         cpu.mmu.view().version() != context.version || sys.mem.states().seen() != context.seen;
     let leaves = site.after == After::Leaves || cpu.state.rip != u64::from(next);
     if cpu.wants_boundary() || leaves || is_stale {
-        return go_on(context, cpu, sys);
+        let exit = go_on(context, cpu, sys);
+        if let Some(before) = before.filter(|_| exit == Exit::GO) {
+            before.note(context, cpu);
+        }
+        return exit;
     }
     if site.after == After::Mode {
         let (mode, tlb) = (context.mode, context.tlb);

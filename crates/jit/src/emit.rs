@@ -4,6 +4,7 @@
 //! [`crate::abi`] says, so that any of them can be left to the interpreter.
 
 mod control;
+mod door;
 mod flags;
 mod fpu;
 mod memory;
@@ -54,6 +55,8 @@ pub struct DraftEdge {
     pub eip: u32,
     /// The target lies in the same page.
     pub near: bool,
+    /// Halves of the x87 and SSE state that are loaded there: see [`crate::fpu`].
+    pub live: u8,
 }
 
 /// A block, before it has a place.
@@ -66,6 +69,10 @@ pub struct Draft {
     pub steps: u32,
     /// Its first instruction is a REP.
     pub repeats: bool,
+    /// Halves of the x87 and SSE state that it loads on entry.
+    pub needs: u8,
+    /// Where to enter it if they are loaded: offset.
+    pub inner: u32,
     /// Edges, in the order of their numbers.
     pub edges: Vec<DraftEdge>,
     /// Offsets of host instructions that may fault, and of the stubs for them.
@@ -150,7 +157,8 @@ pub(crate) struct Emitter<'a> {
     /// Where the budget check goes that fails.
     short: DynamicLabel,
     cold: Vec<Cold>,
-    edges: Vec<(usize, DynamicLabel, u32)>,
+    edges: Vec<DraftEdge>,
+    labels: Vec<DynamicLabel>,
     expected: Vec<(usize, DynamicLabel)>,
     /// AF in RFLAGS is to be taken for clear.
     af_clear: bool,
@@ -180,16 +188,19 @@ pub fn translate(
         short,
         cold: Vec::new(),
         edges: Vec::new(),
+        labels: Vec::new(),
         expected: Vec::new(),
         af_clear: false,
         units: fpu::Units::default(),
         steps: items.len() as u32,
         lines: Vec::new(),
     };
+    e.need_first(&items);
+    let (needs, inner) = (e.units.live(), e.offset() as u32);
     e.charge();
     e.body(&items);
     let repeats = items[0].insn.has(Insn::REP | Insn::REPNE);
-    e.finish(len, repeats)
+    e.finish(len, repeats, (needs, inner))
 }
 
 /// The instructions of the block: to the first that ends it, the end of the page or of CS.
@@ -369,26 +380,27 @@ impl Emitter<'_> {
 
     /// The four bytes just emitted are the displacement of a jump to a block.
     fn edge_here(&mut self, eip: u32) {
+        let (patch, near, live) = (self.offset() - 4, self.is_near(eip), self.units.live());
+        self.edges.push(DraftEdge { patch, stub: 0, eip, near, live });
         let label = self.ops.new_dynamic_label();
-        let patch = self.offset() - 4;
-        self.edges.push((patch, label, eip));
+        self.labels.push(label);
     }
 
-    fn finish(mut self, len: u32, repeats: bool) -> Option<Draft> {
+    fn finish(mut self, len: u32, repeats: bool, entry: (u8, u32)) -> Option<Draft> {
+        let (needs, inner) = entry;
         let cold = std::mem::take(&mut self.cold);
         let hot = self.offset() as u32;
         self.emit_short();
         cold.iter().for_each(|c| self.emit_cold(c));
-        let drafts = std::mem::take(&mut self.edges);
-        let mut edges = Vec::new();
-        for (number, (patch, label, eip)) in (self.first_edge..).zip(drafts) {
-            let stub = self.offset();
-            let (number, target) = ((number + Exit::EDGES) as i32, eip as i32);
-            if !self.is_near(eip) {
+        let (mut edges, labels) =
+            (std::mem::take(&mut self.edges), std::mem::take(&mut self.labels));
+        for (number, (edge, label)) in (self.first_edge..).zip(edges.iter_mut().zip(labels)) {
+            edge.stub = self.offset();
+            let (number, target) = ((number + Exit::EDGES) as i32, edge.eip as i32);
+            if !edge.near {
                 // Another page: its translation may change, the jump cache knows.
                 dynasm!(self.ops; .arch x64; =>label; mov r9d, target);
                 self.leave_for_r9();
-                edges.push(DraftEdge { patch, stub, eip, near: false });
                 continue;
             }
             dynasm!(self.ops
@@ -398,7 +410,6 @@ impl Emitter<'_> {
                 ; mov r8d, number
                 ; jmp QWORD [r15 + at::EXIT_EDGE]
             );
-            edges.push(DraftEdge { patch, stub, eip, near: true });
         }
         let place = |e: &Self, label| e.ops.labels().resolve_dynamic(label).ok();
         let mut expected = Vec::new();
@@ -411,7 +422,7 @@ impl Emitter<'_> {
             let displacement = edge.stub as i32 - edge.patch as i32 - 4;
             code[edge.patch..edge.patch + 4].copy_from_slice(&displacement.to_le_bytes());
         }
-        Some(Draft { code, len, steps, repeats, edges, expected, lines, hot })
+        Some(Draft { code, len, steps, repeats, needs, inner, edges, expected, lines, hot })
     }
 
     /// True where `eip` lies in the page of the block.

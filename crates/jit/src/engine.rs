@@ -6,6 +6,7 @@ use crate::arena::{Arena, ContextPage, JitError};
 use crate::block::Key;
 use crate::cache::Cache;
 use crate::callout::{callout, pack, unpack};
+use crate::door::Door;
 use crate::emit::{self, Source};
 use crate::fault::Registration;
 use crate::jumps::Jumps;
@@ -170,6 +171,7 @@ impl Jit {
     /// Drops all translated code.
     pub fn flush(&mut self) {
         self.cache.clear(&mut self.arena, &mut self.jumps, None);
+        self.context.get().doors = [Door::SHUT; 2];
         self.windows.clear();
         self.soft.clear();
     }
@@ -379,6 +381,7 @@ impl Jit {
     fn make(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key) -> Option<u32> {
         if self.arena.room() < BLOCK_ROOM {
             self.cache.clear(&mut self.arena, &mut self.jumps, Some(sys));
+            self.context.get().doors = [Door::SHUT; 2];
         }
         let page_offset = (key.place & 0xFFF) as u32;
         let most_bytes = self.tuning.block_insns * decode::MAX_LEN;

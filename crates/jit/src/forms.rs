@@ -36,6 +36,12 @@ impl Guest {
         Some(Self { map0f, op: *bytes.get(at)?, modrm, tail, op16: !insn.op32() })
     }
 
+    /// PUSH or POP of a register or an immediate, or LEAVE.
+    #[must_use]
+    pub const fn is_push_or_pop(&self) -> bool {
+        !self.map0f && matches!(self.op, 0x50..0x60 | 0x68 | 0x6A | 0xC9)
+    }
+
     /// ModRM.reg.
     #[must_use]
     pub const fn digit(&self) -> u8 {

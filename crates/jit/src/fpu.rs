@@ -14,8 +14,8 @@
 //! # The pointers
 //! The host's own instruction and data pointers are of no use: they are host addresses, and some
 //! processors keep them only while an exception is pending. Emitted code notes which guest
-//! instruction was last in [`Words::last`], and the offset and segment of the last operand in
-//! memory in [`Words::data`]; the spill makes the guest's pointers of them.
+//! instruction was last and the segment of the last operand in memory in one word, the operand's
+//! offset in another; the spill makes the guest's pointers of them.
 
 use crate::abi::{Context, Mode, at};
 use crate::rewrite::{Host, Mem, Rm, encode};
@@ -55,12 +55,11 @@ pub struct Words {
     mxcsr: u32,
     /// The host's x87 control word.
     control: u32,
-    /// The site of the x87 instruction that was last, plus 1; 0 if none was since the last spill.
+    /// The site of the x87 instruction that was last, plus 1, in three bytes: 0 if none was since
+    /// the last spill. In the fourth the segment of the last operand in memory, plus 1, or 0.
     last: u32,
-    /// The offset of the last x87 operand in memory.
+    /// The offset of that operand.
     data: u32,
-    /// Its segment, plus 1; 0 if there was none since the last spill.
-    data_segment: u32,
     /// A control word on its way.
     pub scratch: u32,
 }
@@ -78,12 +77,10 @@ pub(crate) const X87_COLD: i32 = WORDS + offset_of!(Words, x87_cold) as i32;
 pub(crate) const SSE_COLD: i32 = WORDS + offset_of!(Words, sse_cold) as i32;
 const MXCSR: i32 = WORDS + offset_of!(Words, mxcsr) as i32;
 const CONTROL: i32 = WORDS + offset_of!(Words, control) as i32;
-/// Of [`Words::last`], from r15.
+/// Of `Words::last`, from r15.
 pub(crate) const LAST: i32 = WORDS + offset_of!(Words, last) as i32;
-/// Of [`Words::data`].
+/// Of `Words::data`.
 pub(crate) const DATA: i32 = WORDS + offset_of!(Words, data) as i32;
-/// Of `Words::data_segment`.
-pub(crate) const DATA_SEGMENT: i32 = WORDS + offset_of!(Words, data_segment) as i32;
 /// Of [`Words::scratch`].
 pub(crate) const SCRATCH: i32 = WORDS + offset_of!(Words, scratch) as i32;
 const _: () = assert!(WORDS % 16 == 0);
@@ -107,6 +104,8 @@ impl Half {
     pub const X87: Self = Self(1);
     /// XMM registers and MXCSR.
     pub const SSE: Self = Self(2);
+    /// Both, one by one.
+    pub const ALL: [Self; 2] = [Self::X87, Self::SSE];
 
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -168,8 +167,8 @@ unsafe extern "sysv64" fn settle(context: *mut Context) {
     // `Jit::run` holds and doesn't use while emitted code runs.
     let (context, state) = unsafe { (&mut *context, &mut (*(*context).cpu).state) };
     context.fpu.take(&mut state.fpu);
-    let (last, segment) = (context.fpu.last, context.fpu.data_segment);
-    (context.fpu.last, context.fpu.data_segment) = (0, 0);
+    let word = std::mem::take(&mut context.fpu.last);
+    let (last, segment) = (word & 0xFF_FFFF, word >> 24);
     if segment != 0 {
         state.fpu.dp = context.fpu.data;
         state.fpu.ds = state.seg[segment as usize - 1].selector.0;

@@ -11,6 +11,7 @@ pub mod arena;
 pub mod block;
 mod cache;
 pub mod callout;
+pub mod door;
 pub mod emit;
 mod engine;
 pub mod fault;

@@ -35,6 +35,11 @@ static SHARERS: AtomicUsize = AtomicUsize::new(0);
 /// Steps without a withdrawal after which windows open; more after one that didn't pay.
 const REST_LEAST: u64 = 50_000;
 const REST_MOST: u64 = 1 << 32;
+/// Visits to ring 0 that are shorter than this on average go without its window: changing windows
+/// costs about as much as the software TLB for so many steps.
+const SHORT_VISIT: u64 = 200;
+/// Steps after which a visit that goes on is given it all the same.
+const LONG_VISIT: u64 = 2_000;
 /// Steps that a mapped page must serve for.
 const STEPS_A_PAGE: u64 = 4_000;
 
@@ -110,6 +115,40 @@ impl Drop for Window {
     }
 }
 
+/// How long the guest stays in ring 0 when it comes from ring 3.
+#[derive(Clone, Copy, Debug, Default)]
+struct Visits {
+    /// The last look was in ring 3.
+    was_user: bool,
+    /// The visit under way began in ring 3, at this step.
+    since: Option<u64>,
+    /// Mean length in steps, recent ones weighing more.
+    mean: u64,
+}
+
+impl Visits {
+    /// Notes the ring at a step. True where this is a visit that will be short.
+    fn look(&mut self, user: bool, now: u64) -> bool {
+        if user != self.was_user {
+            self.was_user = user;
+            if !user {
+                self.since = Some(now);
+            } else if let Some(since) = self.since.take() {
+                self.took(now.wrapping_sub(since));
+            }
+        }
+        let is_young = self.since.is_some_and(|since| now.wrapping_sub(since) < LONG_VISIT);
+        !user && is_young && self.mean < SHORT_VISIT
+    }
+}
+
+impl Visits {
+    /// Counts a visit's steps into the mean.
+    fn took(&mut self, steps: u64) {
+        self.mean = (7 * self.mean + steps.min(8 * LONG_VISIT)) / 8;
+    }
+}
+
 /// The windows of one processor, and when they are open.
 pub struct Windows {
     by_privilege: [Option<Window>; 2],
@@ -122,6 +161,7 @@ pub struct Windows {
     /// Steps of rest that open them.
     rest: u64,
     off: bool,
+    visits: Visits,
     open: bool,
     /// What was done so far.
     pub counts: WindowCounts,
@@ -154,6 +194,7 @@ impl Windows {
             since: 0,
             rest: if when == WindowUse::AtOnce { 0 } else { REST_LEAST },
             off: when == WindowUse::Never,
+            visits: Visits::default(),
             open: false,
             counts: WindowCounts::default(),
         }
@@ -183,10 +224,12 @@ impl Windows {
     /// is open.
     pub fn base(&mut self, cpu: &Cpu, sys: &System) -> Option<u64> {
         self.follow(cpu, sys);
-        if self.off || cpu.steps.wrapping_sub(self.since) < self.rest {
+        let user = cpu.state.cpl == 3;
+        let is_short = self.visits.look(user, cpu.steps) && self.rest != 0;
+        if self.off || is_short || cpu.steps.wrapping_sub(self.since) < self.rest {
             return None;
         }
-        let window = &mut self.by_privilege[usize::from(cpu.state.cpl == 3)];
+        let window = &mut self.by_privilege[usize::from(user)];
         if window.is_none() {
             *window = Window::new().ok();
             self.off = window.is_none();
@@ -194,6 +237,20 @@ impl Windows {
         self.counts.opened += u64::from(window.is_some() && !self.open);
         self.open |= window.is_some();
         window.as_ref().map(|w| w.area.at.as_ptr() as u64)
+    }
+
+    /// Counts a visit to ring 0 through a door that emitted code passed by itself; 0 if there was
+    /// none.
+    pub fn visited(&mut self, steps: i64) {
+        if let Ok(steps @ 1..) = u64::try_from(steps) {
+            self.visits.took(steps);
+        }
+    }
+
+    /// True where visits to ring 0 go without its window.
+    #[must_use]
+    pub fn are_visits_short(&self) -> bool {
+        self.visits.mean < SHORT_VISIT
     }
 
     fn follow(&mut self, cpu: &Cpu, sys: &System) {

@@ -79,30 +79,30 @@ fn a_load_through_the_software_tlb() {
         &[0x8B, 0x03],
         flat(false),
         expect![[r#"
-        00001000  mov eax, [ebx]                     expanded
-                      lea r8d, [rbx]
-                      mov r11, rax
-                      lahf
-                      seto al
-                      xchg r11, rax
-                      mov r9d, r8d
-                      shr r9d, 7
-                      and r9d, 0FFE0h
-                      add r9, [r15+50h]
-                      lea r10d, [r8+3]
-                      and r10d, 0FFFFF000h
-                      cmp r10, [r9]
-                      jne 96h
-                      and r8d, 0FFFh
-                      add r8, [r9+18h]
-                      add r8, [r15+48h]
-                      xchg r11, rax
-                      add al, 7Fh
-                      sahf
-                      mov rax, r11
-                      mov eax, [r8]
-                      jmp 0B0h
-    "#]],
+            00001000  mov eax, [ebx]                     expanded
+                          lea r8d, [rbx]
+                          mov r11, rax
+                          lahf
+                          seto al
+                          xchg r11, rax
+                          mov r9d, r8d
+                          shr r9d, 7
+                          and r9d, 0FFE0h
+                          add r9, [r15+50h]
+                          lea r10d, [r8+3]
+                          and r10d, 0FFFFF000h
+                          cmp r10, [r9]
+                          jne 96h
+                          and r8d, 0FFFh
+                          add r8, [r9+18h]
+                          add r8, [r15+48h]
+                          xchg r11, rax
+                          add al, 7Fh
+                          sahf
+                          mov rax, r11
+                          mov eax, [r8]
+                          jmp 0C6h
+        "#]],
     );
 }
 
@@ -183,12 +183,7 @@ fn x87_instructions_are_the_guests_bytes_once_the_unit_is_loaded() {
         &[0xDD, 0x06, 0xDC, 0x4F, 0x08, 0xDE, 0xC1, 0xDD, 0x1B, 0x83, 0xC6, 0x08],
         with_units(true),
         expect![[r#"
-            00001000  fld st, qword ptr [esi]            expanded
-                          mov r9, rcx
-                          mov ecx, [r15+3A4h]
-                          jrcxz 29h
-                          call qword ptr [r15+380h]
-                          mov rcx, r9
+            00001000  fld st, qword ptr [esi]            rewritten
                           fld st, qword ptr gs:[esi]
             00001002  fmul st, qword ptr [edi+8]         rewritten
                           fmul st, qword ptr gs:[edi+8]
@@ -198,11 +193,10 @@ fn x87_instructions_are_the_guests_bytes_once_the_unit_is_loaded() {
                           fstp qword ptr gs:[ebx], st
             00001009  add esi, 8                         rewritten
                           lea r8d, [rbx]
-                          mov [r15+3B8h], r8d
-                          mov dword ptr [r15+3BCh], 4
+                          mov [r15+408h], r8d
                           add esi, 8
-                          mov dword ptr [r15+3B4h], 4
-                          jmp 148h
+                          mov dword ptr [r15+404h], 4000004h
+                          jmp 11Ch
         "#]],
     );
 }
@@ -214,12 +208,7 @@ fn x87_status_and_control_are_read_and_loaded_in_line() {
         &[0xDA, 0xE9, 0xDF, 0xE0, 0x9E, 0xD9, 0x2B, 0xD9, 0x3B],
         with_units(true),
         expect![[r#"
-            00001000  fucompp                            expanded
-                          mov r9, rcx
-                          mov ecx, [r15+3A4h]
-                          jrcxz 29h
-                          call qword ptr [r15+380h]
-                          mov rcx, r9
+            00001000  fucompp                            rewritten
                           fucompp
             00001002  fnstsw ax                          rewritten
                           fnstsw ax
@@ -227,12 +216,13 @@ fn x87_status_and_control_are_read_and_loaded_in_line() {
                           sahf
             00001005  fldcw [ebx]                        expanded
                           movzx r9d, word ptr gs:[ebx]
-                          mov [r15+3C0h], r9d
-                          fldcw [r15+3C0h]
+                          mov [r15+40Ch], r9d
+                          fldcw [r15+40Ch]
             00001007  fnstcw [ebx]                       rewritten
                           fnstcw gs:[ebx]
-                          mov dword ptr [r15+3B4h], 1
-                          jmp 0D9h
+                          mov word ptr [r15+404h], 1
+                          mov byte ptr [r15+406h], 0
+                          jmp 0EEh
         "#]],
     );
 }
@@ -243,25 +233,20 @@ fn without_ne_a_control_word_that_unmasks_is_for_the_interpreter() {
         &[0xD9, 0x2B],
         Mode(with_units(true).0 & !Mode::NE),
         expect![[r#"
-        00001000  fldcw [ebx]                        expanded
-                      mov r9, rcx
-                      mov ecx, [r15+3A4h]
-                      jrcxz 29h
-                      call qword ptr [r15+380h]
-                      mov rcx, r9
-                      movzx r9d, word ptr gs:[ebx]
-                      mov r8d, 3Fh
-                      pext
-                      mov r10, rcx
-                      lea ecx, [r8-3Fh]
-                      jrcxz 4Eh
-                      mov rcx, r10
-                      jmp 83h
-                      mov rcx, r10
-                      mov [r15+3C0h], r9d
-                      fldcw [r15+3C0h]
-                      jmp 9Ch
-    "#]],
+            00001000  fldcw [ebx]                        expanded
+                          movzx r9d, word ptr gs:[ebx]
+                          mov r8d, 3Fh
+                          pext
+                          mov r10, rcx
+                          lea ecx, [r8-3Fh]
+                          jrcxz 4Eh
+                          mov rcx, r10
+                          jmp 83h
+                          mov rcx, r10
+                          mov [r15+40Ch], r9d
+                          fldcw [r15+40Ch]
+                          jmp 9Ch
+        "#]],
     );
 }
 
@@ -277,12 +262,7 @@ fn sse_instructions_are_the_guests_bytes_once_the_registers_are_loaded() {
         ],
         with_units(true),
         expect![[r#"
-            00001000  movaps xmm1, [eax]                 expanded
-                          mov r9, rcx
-                          mov ecx, [r15+3A8h]
-                          jrcxz 29h
-                          call qword ptr [r15+388h]
-                          mov rcx, r9
+            00001000  movaps xmm1, [eax]                 rewritten
                           movaps xmm1, gs:[eax]
             00001003  addps xmm1, xmm2                   rewritten
                           addps xmm1, xmm2
@@ -308,12 +288,7 @@ fn mmx_uses_the_x87_unit() {
         &[0x0F, 0x6F, 0x00, 0x0F, 0xFC, 0xC1, 0x0F, 0x7E, 0xC2, 0x0F, 0x77],
         with_units(true),
         expect![[r#"
-            00001000  movq mm0, [eax]                    expanded
-                          mov r9, rcx
-                          mov ecx, [r15+3A4h]
-                          jrcxz 29h
-                          call qword ptr [r15+380h]
-                          mov rcx, r9
+            00001000  movq mm0, [eax]                    rewritten
                           movq mm0, gs:[eax]
             00001003  paddb mm0, mm1                     rewritten
                           paddb mm0, mm1
@@ -332,35 +307,30 @@ fn an_operand_of_sixteen_bytes_is_found_through_the_software_tlb() {
         &[0x0F, 0x29, 0x08],
         with_units(false),
         expect![[r#"
-        00001000  movaps [eax], xmm1                 expanded
-                      mov r9, rcx
-                      mov ecx, [r15+3A8h]
-                      jrcxz 29h
-                      call qword ptr [r15+388h]
-                      mov rcx, r9
-                      lea r8d, [rax]
-                      mov r11, rax
-                      lahf
-                      seto al
-                      xchg r11, rax
-                      mov r9d, r8d
-                      shr r9d, 7
-                      and r9d, 0FFE0h
-                      add r9, [r15+50h]
-                      lea r10d, [r8+0Fh]
-                      and r10d, 0FFFFF000h
-                      cmp r10, [r9+8]
-                      jne 0ADh
-                      and r8d, 0FFFh
-                      add r8, [r9+18h]
-                      add r8, [r15+48h]
-                      xchg r11, rax
-                      add al, 7Fh
-                      sahf
-                      mov rax, r11
-                      movaps [r8], xmm1
-                      jmp 0E7h
-    "#]],
+            00001000  movaps [eax], xmm1                 expanded
+                          lea r8d, [rax]
+                          mov r11, rax
+                          lahf
+                          seto al
+                          xchg r11, rax
+                          mov r9d, r8d
+                          shr r9d, 7
+                          and r9d, 0FFE0h
+                          add r9, [r15+50h]
+                          lea r10d, [r8+0Fh]
+                          and r10d, 0FFFFF000h
+                          cmp r10, [r9+8]
+                          jne 0ADh
+                          and r8d, 0FFFh
+                          add r8, [r9+18h]
+                          add r8, [r15+48h]
+                          xchg r11, rax
+                          add al, 7Fh
+                          sahf
+                          mov rax, r11
+                          movaps [r8], xmm1
+                          jmp 0FDh
+        "#]],
     );
 }
 

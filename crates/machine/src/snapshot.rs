@@ -15,7 +15,7 @@ use x86::addr::PAGE_SIZE;
 use x86::{Model, State};
 
 const MAGIC: &[u8; 8] = b"CLOISNAP";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HASH_AT: usize = 12;
 const BODY_AT: usize = HASH_AT + 32;
 

@@ -119,11 +119,13 @@ pub enum Set {
     X87,
     /// MMX and SSE to SSE4.2.
     Simd,
+    /// FXSAVE and FXRSTOR.
+    Fxsave,
 }
 
 impl Set {
     /// All sets.
-    pub const ALL: [Set; 3] = [Set::Integer, Set::X87, Set::Simd];
+    pub const ALL: [Set; 4] = [Set::Integer, Set::X87, Set::Simd, Set::Fxsave];
 
     /// The name of its fixture, and on the command line.
     pub fn name(self) -> &'static str {
@@ -131,6 +133,7 @@ impl Set {
             Set::Integer => "integer",
             Set::X87 => "x87",
             Set::Simd => "simd",
+            Set::Fxsave => "fxsave",
         }
     }
 
@@ -145,6 +148,7 @@ impl Set {
             Set::Integer => all(),
             Set::X87 => x87::all(),
             Set::Simd => simd::all(),
+            Set::Fxsave => simd::images(),
         }
     }
 
@@ -152,8 +156,7 @@ impl Set {
     pub fn version(self) -> u32 {
         match self {
             Set::Integer => 2,
-            Set::X87 => 1,
-            Set::Simd => 1,
+            Set::X87 | Set::Simd | Set::Fxsave => 1,
         }
     }
 }

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use x86::F80;
-use x86::fpu::{CONTROL_INIT, Fpu, MXCSR_RESET};
+use x86::fpu::{CONTROL_INIT, Fpu, MXCSR_RESET, Status};
 
 /// Bytes of the image that FXSAVE writes.
 pub const IMAGE_BYTES: usize = 512;
@@ -92,6 +92,13 @@ impl Fx {
             mxcsr: dword(24),
             xmm,
         }
+    }
+
+    /// Makes ES and B follow from flags and masks, as no load can leave them otherwise.
+    pub fn settle(&mut self) {
+        let summary = Status::ES.bits() | Status::B.bits();
+        let pending = self.status & !self.control & 0x3F != 0;
+        self.status = self.status & !summary | if pending { summary } else { 0 };
     }
 
     /// The physical number of ST(i).

@@ -2,7 +2,7 @@
 //! one instruction at a time can't show. A program is a chain of fragments between the handlers
 //! of `roms/fuzz/fuzz-frame.s`: arithmetic, loops, calls, code that changes itself, code made at
 //! run time, data beside code, strings, page tables that change under what runs, segments with
-//! limits, rings, interrupts at awkward steps, debug registers, the FPU.
+//! limits, rings, interrupts at awkward steps, debug registers, the FPU, MMX and SSE.
 //!
 //! [`Program::generate`] makes one of a seed; [`Race`] runs it on both engines.
 
@@ -11,6 +11,7 @@ mod fragments;
 mod memory;
 mod race;
 mod system;
+mod units;
 
 pub use fragments::Kind;
 pub use race::{Finding, Race, Tally};

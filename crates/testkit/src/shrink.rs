@@ -80,7 +80,12 @@ fn simpler(case: &Case) -> Vec<Case> {
 fn simpler_units(case: &Case, push: &mut impl FnMut(&dyn Fn(&mut Case))) {
     let Some(fx) = &case.fx else { return };
     let mut change = |simpler: &dyn Fn(&mut Fx)| {
-        push(&|next| next.fx.iter_mut().for_each(|fx| simpler(fx)));
+        push(&|next| {
+            next.fx.iter_mut().for_each(|fx| {
+                simpler(fx);
+                fx.settle();
+            });
+        });
     };
     change(&|fx| (fx.opcode, fx.ip, fx.dp) = (0, 0, 0));
     change(&|fx| fx.control = CONTROL_INIT);

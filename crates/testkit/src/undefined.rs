@@ -8,7 +8,10 @@
 
 use crate::case::{Case, Outcome, flag, reg};
 use crate::generate::is_wide;
-use iced_x86::{Decoder, DecoderOptions, Instruction, MemorySize, Mnemonic, OpKind, Register};
+use crate::layout::segment_of;
+use iced_x86::{
+    Code, Decoder, DecoderOptions, Instruction, MemorySize, Mnemonic, OpKind, Register,
+};
 use x86::fpu::Status;
 
 /// Decodes the instruction of a case, illegal LOCK prefixes and all.
@@ -36,6 +39,10 @@ pub fn open(case: &Case) -> Option<&'static str> {
             "which faults a masked store without a single byte raises is left to the processor \
              (SDM 2B MASKMOVQ, MASKMOVDQU)",
         ),
+        Mnemonic::Maskmovdqu if case.eflags & flag::AC != 0 => Some(
+            "whether MASKMOVDQU checks alignment is left to the processor (SDM 3A 6.15, #AC): Zen 5 \
+             and ours do, Zen 4 doesn't",
+        ),
         Mnemonic::Mov if control && insn.has_lock_prefix() => {
             Some("LOCK MOV CR names CR8 where the processor reports AltMovCr8; ours doesn't")
         }
@@ -46,14 +53,18 @@ pub fn open(case: &Case) -> Option<&'static str> {
     }
 }
 
-/// Whether the instruction's operand is one that processors access piece by piece, so that which of
-/// two faults comes first, and what was written before it, is the processor's own affair.
+/// Whether the instruction accesses memory in pieces, so that which of two faults comes first, and
+/// what was written before it, is the processor's own affair. CMPS reads its two operands in an
+/// order that the manual doesn't tell: Zen 5 DS:(E)SI first, Zen 4 ES:(E)DI.
 pub fn by_pieces(case: &Case) -> bool {
     use MemorySize::{Bcd, Float80, FpuEnv14, FpuEnv28, FpuState94, FpuState108, Fxsave_512Byte};
     let insn = decode(case);
     let masked = matches!(insn.mnemonic(), Mnemonic::Maskmovq | Mnemonic::Maskmovdqu);
+    let compares = matches!(insn.code(), Code::Cmpsb_m8_m8 | Code::Cmpsw_m16_m16)
+        || insn.code() == Code::Cmpsd_m32_m32;
     let size = insn.memory_size();
     masked
+        || compares
         || matches!(
             size,
             Bcd | Float80 | FpuEnv14 | FpuEnv28 | FpuState94 | FpuState108 | Fxsave_512Byte
@@ -83,16 +94,34 @@ fn has_zero_mask(case: &Case, insn: &Instruction) -> bool {
     mask & 0x8080_8080_8080_8080_8080_8080_8080_8080 == 0
 }
 
-/// Whether an operand goes on beyond what a 16-bit address reaches.
-fn wraps(case: &Case, insn: &Instruction) -> bool {
-    let Some(operand) = (0..insn.op_count()).find(|n| insn.op_kind(*n) == OpKind::Memory) else {
-        return false;
-    };
+/// The offset in its segment of the operand in memory.
+fn offset(case: &Case, insn: &Instruction) -> Option<u64> {
+    let operand = (0..insn.op_count()).find(|n| insn.op_kind(*n) == OpKind::Memory)?;
     let value = |register: Register, _, _| {
         let segment = register.is_segment_register();
         Some(if segment { 0 } else { u64::from(case.gpr[register.number() & 7]) })
     };
-    let Some(offset) = insn.virtual_address(operand, 0, value) else { return false };
+    insn.virtual_address(operand, 0, value)
+}
+
+/// Whether a byte that FXSAVE wrote is one that processors of this architecture disagree about:
+/// opcode and pointers (AMD's keep them for pending exceptions only, newer ones of both makers no
+/// selectors) and bits 23 to 16 of MXCSR's mask (bit 17 is AMD's misaligned mode). (SDM 2A
+/// table 3-43)
+pub fn own_affair_of_image(case: &Case) -> impl Fn(u32) -> bool {
+    let insn = decode(case);
+    let saves = insn.mnemonic() == Mnemonic::Fxsave;
+    let base = segment_of(case.sel[insn.memory_segment().number() & 7]).map(|s| s.base);
+    let start = offset(case, &insn).zip(base).map(|(at, base)| base.wrapping_add(at as u32));
+    move |address| {
+        let at = start.map_or(u32::MAX, |start| address.wrapping_sub(start));
+        saves && matches!(at, 6..=23 | 30)
+    }
+}
+
+/// Whether an operand goes on beyond what a 16-bit address reaches.
+fn wraps(case: &Case, insn: &Instruction) -> bool {
+    let Some(offset) = offset(case, insn) else { return false };
     let narrow = [insn.memory_base(), insn.memory_index()].iter().any(|r| r.size() == 2)
         || insn.memory_displ_size() == 2;
     narrow && offset + insn.memory_size().size() as u64 > 0x1_0000

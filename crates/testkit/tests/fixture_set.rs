@@ -6,7 +6,11 @@ use testkit::native::{Native, processor_name};
 use testkit::{Engine, Set, compare, replay};
 
 fn recorded(set: Set) -> Fixture {
-    let path = format!("{}/fixtures/{}.clfx", env!("CARGO_MANIFEST_DIR"), set.name());
+    named(set, set.name())
+}
+
+fn named(set: Set, name: &str) -> Fixture {
+    let path = format!("{}/fixtures/{name}.clfx", env!("CARGO_MANIFEST_DIR"));
     let file = std::fs::read(path).expect("the fixture is part of the repository");
     fixture::read(&file, set).expect("the fixture fits this generator")
 }
@@ -89,6 +93,9 @@ fn the_simd_set_raises_each_exception_masked_and_not() {
 fn the_processor_that_recorded_it_gives_the_same_again() {
     for set in Set::ALL {
         again(&recorded(set));
+    }
+    for set in [Set::Integer, Set::X87, Set::Simd] {
+        again(&named(set, &format!("{}-zen4", set.name())));
     }
 }
 

@@ -20,7 +20,7 @@ fn translated_programs_do_what_interpreted_ones_do() {
     let tally = race([Engine::Jit, Engine::Interp], 0..60);
     // The programs are worth running: most fragments run to their end, and much happens.
     assert_eq!(tally.kinds.len(), Kind::ALL.len());
-    for vector in [0, 1, 3, 6, 13, 14, 0x20, 0x30, 0x3E, 0x3F] {
+    for vector in [0, 1, 3, 6, 7, 13, 14, 16, 19, 0x20, 0x30, 0x3E, 0x3F] {
         assert!(tally.vectors.contains_key(&vector), "vector {vector:#x} never came: {tally:?}");
     }
 }

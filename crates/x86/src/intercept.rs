@@ -63,6 +63,8 @@ intercepts! {
     MovFromCr = "MOV r,CR", Privileged;
     MovToDr = "MOV DR,r", Privileged;
     MovFromDr = "MOV r,DR", Privileged;
+    MovToTr = "MOV TR,r", Privileged;
+    MovFromTr = "MOV r,TR", Privileged;
     Rdmsr = "RDMSR", Privileged;
     Wrmsr = "WRMSR", Privileged;
     Sysexit = "SYSEXIT", Privileged;

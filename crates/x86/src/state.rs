@@ -56,6 +56,8 @@ pub struct Msrs {
     pub mc_control: [u64; 4],
     /// IA32_MCG_STATUS.
     pub mcg_status: u64,
+    /// IA32_DEBUGCTL.
+    pub debug_control: u64,
 }
 
 /// What the processor is doing.
@@ -116,6 +118,8 @@ pub struct State {
     pub cr4: u64,
     /// DR0..DR3, two unused, DR6, DR7.
     pub dr: [u64; 8],
+    /// TR3..TR7 of the 80386 and 80486: kept, without effect.
+    pub test: [u32; 5],
     /// The page-directory-pointer registers that loading CR3 under PAE fills.
     pub pdpte: [u64; 4],
     /// Model-specific registers.
@@ -183,6 +187,7 @@ impl State {
             cr3: 0,
             cr4: 0,
             dr: [0, 0, 0, 0, 0, 0, 0xFFFF_0FF0, 0x400],
+            test: [0; 5],
             pdpte: [0; 4],
             msr: Msrs { apic_base, pat, misc_enable: MISC_ENABLE, ..Msrs::default() },
             cpl: 0,

@@ -10,7 +10,7 @@ use testkit::native::{Native, processor_name};
 /// Options of `record`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only this set: integer, x87 or simd
+    /// Only this set: integer, x87, simd or fxsave
     #[arg(long, value_parser = parse_set)]
     set: Option<Set>,
     /// Cases for each form and code size, instead of the set's own number
@@ -19,6 +19,9 @@ pub struct Args {
     /// Seed of the whole set
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Told apart from the set's own file by this, e.g. the processor's generation
+    #[arg(long)]
+    suffix: Option<String>,
     /// Where the fixtures go
     #[arg(long, default_value = "crates/testkit/fixtures")]
     out: PathBuf,
@@ -26,7 +29,8 @@ pub struct Args {
 
 /// A set by its name.
 pub fn parse_set(name: &str) -> Result<Set, String> {
-    Set::named(name).ok_or_else(|| format!("no set is called `{name}`; try integer, x87 or simd"))
+    Set::named(name)
+        .ok_or_else(|| format!("no set is called `{name}`; try integer, x87, simd or fxsave"))
 }
 
 /// So many that a file stays well below a megabyte and a half.
@@ -35,6 +39,7 @@ fn per_form(set: Set) -> u32 {
         Set::Integer => 160,
         Set::X87 => 100,
         Set::Simd => 70,
+        Set::Fxsave => 1000,
     }
 }
 
@@ -57,7 +62,8 @@ fn record(args: &Args, set: Set, native: &mut Native) -> Result<(), String> {
         date: today()?,
     };
     let file = fixture::record(native, &plan).map_err(|error| error.to_string())?;
-    let path = args.out.join(format!("{}.clfx", set.name()));
+    let suffix = args.suffix.as_ref().map(|suffix| format!("-{suffix}")).unwrap_or_default();
+    let path = args.out.join(format!("{}{suffix}.clfx", set.name()));
     let shown = path.display();
     std::fs::write(&path, &file).map_err(|error| format!("can't write {shown}: {error}"))?;
     let read = fixture::read(&file, set).map_err(|error| error.to_string())?;

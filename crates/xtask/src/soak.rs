@@ -19,7 +19,7 @@ pub struct Args {
     /// How long to run
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
-    /// Which instructions: integer, x87 or simd; all without it
+    /// Which instructions: integer, x87, simd or fxsave; all without it
     #[arg(long, value_parser = crate::record::parse_set)]
     set: Option<Set>,
     /// Show how many cases each form had

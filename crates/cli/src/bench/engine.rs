@@ -12,9 +12,9 @@ use super::console::{Console, Stage};
 use super::contender::{Contender, Failure, Role, Sample};
 use super::insight::{self, Insight, Look};
 
-/// Steps between two looks at the console: a fraction of a millisecond, by which either end of
+/// Steps between two looks at the console: a few milliseconds at most, by which either end of
 /// the region may be late.
-const LOOK_STEPS: u64 = 50_000;
+const LOOK_STEPS: u64 = 200_000;
 /// A workload that takes longer isn't going to end.
 const PATIENCE: Duration = Duration::from_secs(300);
 

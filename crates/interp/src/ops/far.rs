@@ -101,6 +101,9 @@ fn transfer(cpu: &mut Cpu, sys: &mut System, far: Far) -> Result<(), Fault> {
     if !cpu.state.uses_descriptors() {
         return by_paragraph(cpu, sys, far);
     }
+    if plain::call_gate(cpu, sys, &far).is_some() {
+        return Ok(());
+    }
     let who = Who::program(Origin::Transfer);
     let entry = table::fetch(cpu, sys, far.selector, who)?;
     match entry.descriptor.system() {

@@ -119,13 +119,29 @@ pub(super) fn set_virtual_flags(cpu: &mut Cpu, value: u32, what: Intercept) -> R
 
 /// Which flag CLI and STI write here: IF, VIF, or none.
 fn interrupt_flag(cpu: &Cpu) -> Option<Eflags> {
-    let (cpl, iopl, cr4) = (cpu.state.cpl, cpu.state.iopl(), cpu.state.cr4());
-    if cpl <= iopl {
+    if cpu.state.cpl <= cpu.state.iopl() {
         return Some(Eflags::IF);
     }
-    let extended =
-        if cpu.state.vm86() { cr4.contains(Cr4::VME) } else { cr4.contains(Cr4::PVI) && cpl == 3 };
-    extended.then_some(Eflags::VIF)
+    virtualizes_if(cpu).then_some(Eflags::VIF)
+}
+
+/// VIF stands in for IF in this ring below IOPL 3.
+fn virtualizes_if(cpu: &Cpu) -> bool {
+    let (cpl, cr4) = (cpu.state.cpl, cpu.state.cr4());
+    if cpu.state.vm86() { cr4.contains(Cr4::VME) } else { cr4.contains(Cr4::PVI) && cpl == 3 }
+}
+
+/// After IRET and a task switch: #GP(0) at the instruction gone to if VIF and VIP are both set, so
+/// that the monitor sees to the interrupt that waits (SDM 3A 20.3.3.4, 20.4). A debug trap comes
+/// first (SDM 3A 6.9); the return from its handler is looked at again.
+pub(super) fn check_virtual_interrupt(cpu: &mut Cpu) -> Result<(), Fault> {
+    let waits = cpu.state.flag(Eflags::VIF) && cpu.state.flag(Eflags::VIP);
+    let waits = waits && cpu.state.pending_debug == 0;
+    if waits && cpu.state.iopl() < 3 && virtualizes_if(cpu) {
+        cpu.keep_rip();
+        return Err(not_allowed(cpu, Intercept::Sti));
+    }
+    Ok(())
 }
 
 fn cli(cpu: &mut Cpu, _: &mut System, _: &Insn) -> Result<(), Fault> {

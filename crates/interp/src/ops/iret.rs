@@ -47,7 +47,7 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     cpu.end_block();
     let (wide, from) = (insn.op32(), place(cpu, insn));
     if wide && plain::iret(cpu, sys, from).is_some() {
-        return Ok(());
+        return flags::check_virtual_interrupt(cpu);
     }
     if !cpu.state.protected() {
         let top = top(cpu, sys, wide, from)?;
@@ -72,7 +72,8 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
             mask |= Eflags::VIF | Eflags::VIP;
         }
         flags::replace(cpu, top.eflags, mask);
-    })
+    })?;
+    flags::check_virtual_interrupt(cpu)
 }
 
 #[inline(always)]
@@ -149,7 +150,7 @@ fn to_vm86(cpu: &mut Cpu, sys: &mut System, mut top: Top) -> Result<(), Fault> {
     enter(cpu, load::vm86(top.cs.0), 3, top.eip);
     let crossing = Crossing { stack: StackFrom::Popped, ..Crossing::new(Via::Iret, top.from) };
     crossing.tell(cpu);
-    Ok(())
+    flags::check_virtual_interrupt(cpu)
 }
 
 /// NT is set: back to the task named by the back link.

@@ -254,6 +254,15 @@ impl Iteration for Cmps {
         advance::<W, A32>(cpu, EDI);
         Ok(())
     }
+
+    fn bulk<W: Word, const A32: bool>(
+        cpu: &mut Cpu,
+        sys: &mut System,
+        insn: &Insn,
+        most: u32,
+    ) -> u32 {
+        bulk::compare::<W, A32>(cpu, sys, insn, most)
+    }
 }
 
 impl Iteration for Scas {
@@ -269,6 +278,15 @@ impl Iteration for Scas {
         cpu.state.arith = alu::sub(cpu.reg::<W>(0), b, false).1;
         advance::<W, A32>(cpu, EDI);
         Ok(())
+    }
+
+    fn bulk<W: Word, const A32: bool>(
+        cpu: &mut Cpu,
+        sys: &mut System,
+        insn: &Insn,
+        most: u32,
+    ) -> u32 {
+        bulk::scan::<W, A32>(cpu, sys, insn, most)
     }
 }
 

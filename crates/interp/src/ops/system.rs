@@ -78,6 +78,10 @@ pub(super) fn place(cpu: &Cpu, insn: &Insn) -> Place {
 fn store_table(cpu: &mut Cpu, sys: &mut System, insn: &Insn, table: TableReg) -> Result<(), Fault> {
     let at = cpu.ea(insn);
     cpu.probe_write(sys, insn.seg, at, 6)?;
+    // A word and a doubleword, each aligned where #AC is on (SDM 3A 3.5.1).
+    let lin = cpu.linear(insn.seg, at);
+    cpu.check_alignment(lin, 2)?;
+    cpu.check_alignment(lin + 2, 4)?;
     cpu.write::<u16>(sys, insn.seg, at, table.limit as u16)?;
     cpu.write::<u32>(sys, insn.seg, at.wrapping_add(2), table.base as u32)
 }

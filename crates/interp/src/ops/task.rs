@@ -75,7 +75,7 @@ pub(super) fn switch_from(cpu: &mut Cpu, sys: &mut System, ask: Request) -> Resu
         cpu.keep_rip();
     }
     tell(cpu, &ask, &old, entry.descriptor);
-    result
+    result.and_then(|()| super::flags::check_virtual_interrupt(cpu))
 }
 
 fn tell(cpu: &mut Cpu, ask: &Request, old: &Segment, descriptor: Descriptor) {

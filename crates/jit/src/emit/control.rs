@@ -26,6 +26,7 @@ impl Emitter<'_> {
             (false, 0xE8) => self.call_near(item, left),
             (false, 0xC2 | 0xC3) => self.ret(item, left),
             (false, 0xFF) if matches!(g.digit(), 2 | 4) => self.indirect(item, left),
+            (true, 0x34 | 0x35) => self.door(item, left),
             _ => None,
         }
     }

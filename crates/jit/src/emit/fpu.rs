@@ -3,12 +3,13 @@
 
 use super::memory::{Access, Address, Wanted};
 use super::{Emitter, Item, Kind};
-use crate::fpu::{DATA, DATA_SEGMENT, Half, LAST};
+use crate::fpu::{DATA, Half, LAST};
 use crate::rewrite::{Host, encode};
 use decode::{Code, Encoding, Insn, NONE};
 use dynasm::dynasm;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 use interp::host_fpu::Op;
+use x86::SegReg;
 
 /// An instruction of these families that is emitted where the mode allows it.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,14 @@ impl Unit {
         super::simd::encoding(insn).map(Self::Vector)
     }
 
+    fn halves(self, insn: &Insn) -> Half {
+        match self {
+            Unit::X87 | Unit::Emms => Half::X87,
+            Unit::Vector(encoding) => super::simd::halves(&encoding, insn),
+            Unit::Fence => Half(0),
+        }
+    }
+
     pub(super) fn flags(self, insn: &Insn) -> UnitFlags {
         match self {
             Unit::X87 | Unit::Emms => UnitFlags::Looks,
@@ -66,8 +75,30 @@ pub(crate) struct Units {
     live: Half,
     /// The site of the last x87 instruction, if that isn't noted yet.
     last: Option<u32>,
-    /// The last x87 operand in memory, if that isn't noted yet.
+    /// The last x87 operand in memory, if its offset isn't noted yet.
     data: Option<Address>,
+    /// Its segment, if that isn't noted yet.
+    segment: Option<SegReg>,
+}
+
+impl Units {
+    /// Halves that are loaded, as bits.
+    pub fn live(&self) -> u8 {
+        self.live.0
+    }
+}
+
+/// The halves that the first instructions of a block need, up to one that may be a callout.
+fn needed_first(items: &[Item]) -> Half {
+    let mut needed = Half(0);
+    for item in items {
+        match item.unit {
+            Some(unit) => needed.0 |= unit.halves(&item.insn).0,
+            None if item.form.is_some() || item.guest.is_push_or_pop() => {}
+            None => break,
+        }
+    }
+    needed
 }
 
 impl Emitter<'_> {
@@ -78,6 +109,17 @@ impl Emitter<'_> {
             Unit::Vector(encoding) => self.vector(item, &encoding, left),
             Unit::Emms => self.emms(item, left),
             Unit::Fence => Some(Kind::Rewritten),
+        }
+    }
+
+    /// Loads what the block's first instructions need: a block that is entered by a jump of one
+    /// that has loaded it is entered behind this.
+    pub(super) fn need_first(&mut self, items: &[Item]) {
+        let needed = needed_first(items);
+        for half in Half::ALL {
+            if needed.has(half) && self.is_usable(half) {
+                self.need(half);
+            }
         }
     }
 
@@ -104,7 +146,7 @@ impl Emitter<'_> {
 
     /// Behind a callout out of line: loads what the block counts on.
     pub(super) fn load_again(&mut self, units: &Units) {
-        for half in [Half::X87, Half::SSE] {
+        for half in Half::ALL {
             if units.live.has(half) {
                 dynasm!(self.ops; .arch x64; call QWORD [r15 + half.at().1]);
             }
@@ -134,6 +176,7 @@ impl Emitter<'_> {
         self.units.last = Some(self.last_cold().site);
         if item.insn.is_mem() {
             self.units.data = Some(Address::of(&item.insn));
+            self.units.segment = Some(item.insn.seg);
         }
     }
 
@@ -146,20 +189,15 @@ impl Emitter<'_> {
     }
 
     fn store_data_pointer(&mut self, data: &Address) {
-        let segment = data.seg as i32 + 1;
         self.effective_address(data);
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov [r15 + DATA], r8d
-            ; mov DWORD [r15 + DATA_SEGMENT], segment
-        );
+        dynasm!(self.ops; .arch x64; mov [r15 + DATA], r8d);
     }
 
     /// Notes the x87 pointers: what comes next may leave the block.
     pub(super) fn note_pointers(&mut self) {
         let units = self.units;
         self.note_pointers_of(&units);
-        (self.units.last, self.units.data) = (None, None);
+        self.units = Units { live: units.live, ..Units::default() };
     }
 
     /// The same for a place that has been left behind.
@@ -167,8 +205,20 @@ impl Emitter<'_> {
         if let Some(data) = &units.data {
             self.store_data_pointer(data);
         }
-        if let Some(site) = units.last {
-            dynasm!(self.ops; .arch x64; mov DWORD [r15 + LAST], site as i32 + 1);
+        let Some(site) = units.last else { return };
+        let number = site as i32 + 1;
+        debug_assert!(number < 1 << 24);
+        match units.segment {
+            Some(segment) => {
+                let word = (segment as i32 + 1) << 24 | number;
+                dynasm!(self.ops; .arch x64; mov DWORD [r15 + LAST], word);
+            }
+            // The segment is that of an earlier block's operand.
+            None => dynasm!(self.ops
+                ; .arch x64
+                ; mov WORD [r15 + LAST], number as i16
+                ; mov BYTE [r15 + LAST + 2], (number >> 16) as i8
+            ),
         }
     }
 

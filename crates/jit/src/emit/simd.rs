@@ -40,7 +40,7 @@ pub(super) fn encoding(insn: &Insn) -> Option<Encoding> {
 }
 
 /// The halves that an instruction needs.
-fn halves(e: &Encoding, insn: &Insn) -> Half {
+pub(super) fn halves(e: &Encoding, insn: &Insn) -> Half {
     let has = |place| e.reg == Some(place) || e.rm == Some(place);
     let x87 = if has(Place::Mm) { Half::X87.0 } else { 0 };
     let sse = has(Place::Xmm) || insn.code == Code::Stmxcsr_m32;
@@ -73,7 +73,7 @@ pub(super) fn flags(e: &Encoding, insn: &Insn) -> UnitFlags {
 impl Emitter<'_> {
     pub(super) fn vector(&mut self, item: &Item, e: &Encoding, left: u32) -> Option<Kind> {
         let needed = halves(e, &item.insn);
-        for half in [Half::X87, Half::SSE] {
+        for half in Half::ALL {
             if needed.has(half) && !self.is_usable(half) {
                 return None;
             }
@@ -82,7 +82,7 @@ impl Emitter<'_> {
         if writes_general(e) {
             self.note_data_pointer();
         }
-        for half in [Half::X87, Half::SSE] {
+        for half in Half::ALL {
             if needed.has(half) {
                 self.need(half);
             }

@@ -65,7 +65,7 @@ fn a_machine_with_another_processor_refuses_it() {
         Machine::new(MachineConfig { cpu: x86::model::Name::I486, ..config(MIXED) }).unwrap();
     let said = other.restore(&snapshot).unwrap_err().to_string();
     assert!(
-        said.contains("the processor is cloister (") && said.contains("486 (200000001) here"),
+        said.contains("the processor is cloister (") && said.contains("486 (600000001) here"),
         "{said}"
     );
 }

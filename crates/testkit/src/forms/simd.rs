@@ -1,5 +1,5 @@
-//! Every MMX and SSE form up to SSE4.2, with POPCNT, from the decoder's tables. FXSAVE isn't
-//! among them: what it stores of pointers and of MXCSR's mask is the processor's own affair.
+//! Every MMX and SSE form up to SSE4.2, with POPCNT, from the decoder's tables. FXSAVE is in a set
+//! of its own with FXRSTOR, since part of its image is the processor's own affair.
 #![forbid(unsafe_code)]
 
 use super::{Form, RegField, RegMem, immediate};
@@ -33,6 +33,11 @@ pub enum Element {
 /// Every form, in the order of the decoder's numbers.
 pub fn all() -> Vec<Form> {
     Code::values().filter(|code| wanted(*code)).flat_map(forms).collect()
+}
+
+/// FXSAVE and FXRSTOR, the image of both units.
+pub fn images() -> Vec<Form> {
+    [Code::Fxsave_m512byte, Code::Fxrstor_m512byte].map(form).into()
 }
 
 fn wanted(code: Code) -> bool {

@@ -7,7 +7,7 @@ use crate::case::reg;
 use crate::forms::simd::{Element, Vector};
 use crate::fx::Fx;
 use crate::rng::Rng;
-use iced_x86::Mnemonic;
+use iced_x86::{Code, Mnemonic};
 use x86::F80;
 
 impl Builder<'_> {
@@ -39,6 +39,9 @@ impl Builder<'_> {
             *value = packed(rng, vector.element);
         }
         self.relate(&mut fx, vector.element);
+        if self.form.code == Code::Fxsave_m512byte {
+            any_control(&mut fx, &mut self.rng);
+        }
         self.fx = Some(Box::new(fx));
         if matches!(self.mnemonic(), Mnemonic::Maskmovq | Mnemonic::Maskmovdqu) {
             self.aim_edi(vector.bytes);
@@ -104,6 +107,13 @@ fn mxcsr(rng: &mut Rng) -> u32 {
     let flags = if rng.chance(20) { rng.below(0x40) } else { 0 };
     let mode = if rng.chance(40) { 0 } else { rng.next_u32() & 0xE040 };
     masks << 7 | mode | flags
+}
+
+/// Any control word and any flags: what FXSAVE stores of them. It doesn't wait for exceptions.
+fn any_control(fx: &mut Fx, rng: &mut Rng) {
+    fx.control = 0x40 | rng.next_u32() as u16 & 0x1F3F;
+    fx.status = fx.status & 0x3800 | rng.next_u32() as u16 & 0x477F;
+    fx.settle();
 }
 
 /// For LDMXCSR: now and then with a reserved bit. Bit 17 exists on some processors.

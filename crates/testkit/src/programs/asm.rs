@@ -34,6 +34,11 @@ impl Asm {
         self.code
     }
 
+    /// The last byte; 0 if there is none yet.
+    pub fn last(&self) -> u8 {
+        self.code.last().copied().unwrap_or(0)
+    }
+
     /// The address of the next byte.
     pub fn here(&self) -> u32 {
         self.base + self.code.len() as u32

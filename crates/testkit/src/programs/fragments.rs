@@ -1,7 +1,7 @@
 //! The fragments of unprivileged code: arithmetic, branches, calls, strings, the FPU.
 
 use super::asm::{Asm, EAX, EBX, ECX, EDI, EDX, ESI, data_address};
-use super::{memory, place, system};
+use super::{memory, place, system, units};
 use crate::forms::{self, Form};
 use crate::generate;
 use crate::rng::Rng;
@@ -46,6 +46,7 @@ kinds! {
     Strings = 4, strings, "repeated strings";
     Stack = 2, stack, "the stack's corners";
     Fpu = 2, fpu, "the FPU";
+    Units = 4, units::units, "x87, MMX and SSE in loops";
     Patch = 3, memory::patch, "code that patches itself";
     Generate = 3, memory::generate, "code made at run time";
     DataBesideCode = 2, memory::data_beside_code, "data beside code";

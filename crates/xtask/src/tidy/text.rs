@@ -33,6 +33,7 @@ const UNSAFE: &[&str] = &[
     "crates/mem/src/arena.rs",
     "crates/jit/src/arena.rs",
     "crates/jit/src/callout.rs",
+    "crates/jit/src/miss.rs",
     "crates/jit/src/engine.rs",
     "crates/jit/src/fault.rs",
     "crates/jit/src/fpu.rs",

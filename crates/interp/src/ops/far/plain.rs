@@ -1,11 +1,11 @@
-//! The plain case of entering a handler and of IRET: 32-bit gates and frames, descriptors of the
-//! GDT that were accessed before, everything where the software TLB knows it. That is nearly every
-//! crossing of a running system.
+//! The plain case of entering a handler, of a call gate inwards, of IRET and RETF: 32-bit gates and
+//! frames, descriptors of the GDT that were accessed before, everything where the software TLB
+//! knows it. That is nearly every crossing of a running system.
 //!
 //! Invariant: all or nothing. Whatever isn't plain gives `None` before anything has changed, and
 //! the general way does all checks from the start.
 
-use super::{Crossing, enter, ret};
+use super::{Crossing, Far, enter, ret};
 use crate::access::{load, store};
 use crate::cpu::Cpu;
 use crate::ops::flags;
@@ -156,21 +156,89 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
     Some(())
 }
 
+/// CALL through a 32-bit call gate without parameters to an inner ring.
+#[inline(always)]
+pub(super) fn call_gate(cpu: &mut Cpu, sys: &mut System, far: &Far) -> Option<()> {
+    let (gate, cpl) = (descriptor(cpu, sys, far.selector)?, cpu.state.cpl);
+    // P, and type 12; no parameters.
+    let is_plain = gate.0 >> 40 & 0x9F == 0x8C && gate.gate_count() == 0;
+    if !is_plain || !far.call || cpl.max(far.selector.rpl()) > gate.dpl() {
+        return None;
+    }
+    let (selector, eip) = (gate.gate_selector(), gate.gate_offset());
+    let (code, ring) = code(cpu, sys, selector, eip)?;
+    let stack = (ring < cpl).then(|| handler_stack(cpu, sys, ring, 16))??;
+    cpu.begin_frame(4);
+    let words = [
+        u32::from(cpu.state.segment(SegReg::Ss).selector.0),
+        cpu.state.reg32(gpr::ESP),
+        u32::from(far.from.cs.0),
+        cpu.state.eip(),
+    ];
+    for (n, word) in (0..).zip(words.iter().rev()) {
+        store(sys, stack.place + 4 * n, *word);
+    }
+    cpu.tell_words(&words);
+    cpu.set_segment(SegReg::Ss, stack.segment);
+    cpu.state.set_reg32(gpr::ESP, stack.esp);
+    enter(cpu, Segment::from_descriptor(selector.with_rpl(ring), code), ring, eip);
+    let (gate, code) = (Some(gate), Some(code));
+    let via = Via::CallGate { selector: far.selector, parameters: 0 };
+    Crossing { gate, code, stack: stack.from, ..Crossing::new(via, far.from) }.tell(cpu);
+    Some(())
+}
+
+/// RETF with 32-bit words to the same ring or an outer one; `drop` bytes are dropped from both
+/// stacks.
+#[inline(always)]
+pub(super) fn far_return(cpu: &mut Cpu, sys: &mut System, drop: u32, from: Place) -> Option<()> {
+    let cpl = cpu.state.cpl;
+    let [eip, cs] = frame(cpu, sys, 0)?;
+    let selector = Selector(cs as u16);
+    let (code, ring) = code(cpu, sys, selector, eip)?;
+    if selector.rpl() != ring || ring < cpl {
+        return None;
+    }
+    cpu.begin_frame(4);
+    cpu.tell_words(&[eip, cs]);
+    if ring == cpl {
+        let esp = cpu.state.reg32(gpr::ESP).wrapping_add(8 + drop);
+        cpu.state.set_reg32(gpr::ESP, esp);
+    } else {
+        let [esp, ss] = frame(cpu, sys, 8 + drop)?;
+        let segment = stack(cpu, sys, Selector(ss as u16), ring)?;
+        cpu.tell_words(&[esp, ss]);
+        cpu.set_segment(SegReg::Ss, segment);
+        cpu.state.set_reg32(gpr::ESP, esp.wrapping_add(drop));
+        ret::drop_inner_segments(cpu, ring);
+    }
+    let stack = if ring > cpl { StackFrom::Popped } else { StackFrom::Same };
+    enter(cpu, Segment::from_descriptor(selector, code), ring, eip);
+    Crossing { code: Some(code), stack, ..Crossing::new(Via::FarReturn, from) }.tell(cpu);
+    Some(())
+}
+
+/// Words of the present stack, `ahead` bytes from its top.
+#[inline(always)]
+fn frame<const N: usize>(cpu: &Cpu, sys: &System, ahead: u32) -> Option<[u32; N]> {
+    let at = cpu.state.reg32(gpr::ESP).checked_add(ahead)?;
+    let (bytes, end) = (4 * N as u32, cpu.read_end[SegReg::Ss as usize]);
+    let is_plain = cpu.state.uses_descriptors() && cpu.state.stack32();
+    if !is_plain || u64::from(at) + u64::from(bytes) > end {
+        return None;
+    }
+    let place = cpu.mmu.view().read(cpu.linear(SegReg::Ss, at), bytes, cpu.user())?;
+    Some(std::array::from_fn(|n| load::<u32>(sys, place + 4 * n as u64)))
+}
+
 /// IRETD to the same ring or an outer one.
 #[inline(always)]
 pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System, from: Place) -> Option<()> {
     let (at, cpl) = (cpu.state.reg32(gpr::ESP), cpu.state.cpl);
-    let end = cpu.read_end[SegReg::Ss as usize];
-    if !cpu.state.uses_descriptors()
-        || !cpu.state.stack32()
-        || cpu.state.flag(Eflags::NT)
-        || u64::from(at) + 12 > end
-    {
+    let [eip, cs, eflags] = frame(cpu, sys, 0)?;
+    if cpu.state.flag(Eflags::NT) {
         return None;
     }
-    let lin = cpu.linear(SegReg::Ss, at);
-    let place = cpu.mmu.view().read(lin, 12, cpl == 3)?;
-    let [eip, cs, eflags] = [0, 4, 8].map(|n| load::<u32>(sys, place + n));
     let selector = Selector(cs as u16);
     let (code, ring) = code(cpu, sys, selector, eip)?;
     if eflags & Eflags::VM.bits() != 0 || selector.rpl() != ring || ring < cpl {
@@ -180,9 +248,7 @@ pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System, from: Place) -> Opti
     cpu.tell_words(&[eip, cs, eflags]);
     let mut outer = None;
     if ring > cpl {
-        let place =
-            (u64::from(at) + 20 <= end).then(|| cpu.mmu.view().read(lin, 20, cpl == 3))??;
-        let [esp, ss] = [12, 16].map(|n| load::<u32>(sys, place + n));
+        let [esp, ss] = frame(cpu, sys, 12)?;
         outer = Some((stack(cpu, sys, Selector(ss as u16), ring)?, esp));
         cpu.tell_words(&[esp, ss]);
     }

@@ -2,7 +2,7 @@
 //! (SDM 2 RET and IRET, SDM 3A 5.8.6).
 
 use super::stack::Popper;
-use super::{Crossing, enter, place, within};
+use super::{Crossing, enter, place, plain, within};
 use crate::cpu::Cpu;
 use crate::ops::segment::load;
 use crate::ops::segment::table::{self, Entry, Who};
@@ -28,6 +28,9 @@ pub(super) fn retf(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), F
     let from = place(cpu, insn);
     // Without the operand, `imm` is zero.
     let drop = insn.imm & 0xFFFF;
+    if insn.op32() && plain::far_return(cpu, sys, drop, from).is_some() {
+        return Ok(());
+    }
     let mut pops = Popper::told(cpu, insn.op32());
     pops.probe(cpu, sys, 1)?;
     let eip = pops.next(cpu, sys)?;

@@ -34,30 +34,34 @@ fn int_n(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
         if redirected(cpu, sys, vector)? {
             return to_8086_handler(cpu, sys, vector);
         }
-        let iopl = cpu.state.iopl();
-        if iopl < 3 {
-            let what = Intercept::Int;
-            let cpl = cpu.state.cpl;
-            return Err(cpu.raise(Fault::gp(0), Cause::Privileged { what, cpl, iopl, vm86: true }));
+        if cpu.state.iopl() < 3 {
+            return Err(not_in_vm86(cpu));
         }
     }
     interrupt(cpu, sys, vector, Source::Software, None)
 }
 
+/// #GP(0) for INT n in virtual-8086 mode.
+fn not_in_vm86(cpu: &mut Cpu) -> Fault {
+    let (what, cpl, iopl) = (Intercept::Int, cpu.state.cpl, cpu.state.iopl());
+    cpu.raise(Fault::gp(0), Cause::Privileged { what, cpl, iopl, vm86: true })
+}
+
 /// True where CR4.VME is set and the TSS's map has a 0 for the vector. The map's 32 bytes lie
-/// right below the I/O permission bitmap.
+/// right below the I/O permission bitmap. #GP(0) where the vector's lies beyond the TSS: the
+/// manual doesn't say so, the peer does, and it is what a bit beyond the I/O map means.
 fn redirected(cpu: &mut Cpu, sys: &mut System, vector: u8) -> Result<bool, Fault> {
     if !cpu.state.cr4().contains(Cr4::VME) {
         return Ok(false);
     }
     let tr = cpu.state.tr;
     if !tr.has(attr::P) || !tss_is_32bit(cpu) || tr.limit < tss32::MIN_LIMIT {
-        return Ok(false);
+        return Err(not_in_vm86(cpu));
     }
     let map = cpu.read_system::<u16>(sys, tr.base.wrapping_add(u64::from(tss32::IO_MAP)))?;
     let offset = u32::from(map).wrapping_sub(32).wrapping_add(u32::from(vector) / 8);
     if offset > tr.limit {
-        return Ok(false);
+        return Err(not_in_vm86(cpu));
     }
     let byte = cpu.read_system::<u8>(sys, tr.base.wrapping_add(u64::from(offset)))?;
     Ok(byte >> (vector & 7) & 1 == 0)

@@ -113,7 +113,8 @@ fn pslldq(cpu: &mut Cpu, _: &mut System, insn: &Insn) -> Result<(), Fault> {
 
 /// Stores the bytes of `value` whose mask byte has its top bit set, at (E)DI of a segment that
 /// prefixes may choose. All of them must be writable, even where the mask has no bit (SDM 2B
-/// MASKMOVQ leaves that open; silicon does so).
+/// MASKMOVQ leaves that open; silicon does so). Sixteen bytes are two times eight, each with an
+/// offset that wraps: at FFF8h of a 16-bit address the second eight lie at 0, as on Zen 4.
 fn masked_store<const N: usize>(
     cpu: &mut Cpu,
     sys: &mut System,
@@ -121,18 +122,22 @@ fn masked_store<const N: usize>(
     value: u128,
     mask: u128,
 ) -> Result<(), Fault> {
+    const EIGHT: u32 = 8;
     let edi = cpu.state.reg32(gpr::EDI);
     let wrap = if insn.has(Insn::ADDR32) { u32::MAX } else { 0xFFFF };
-    let start = edi & wrap;
-    let lin = cpu.linear(insn.seg, start);
-    cpu.check_alignment(lin, N as u32)?;
-    cpu.check_segment(insn.seg, start, N as u32, AccessKind::Write)?;
+    let offset = |n: u32| edi.wrapping_add(n) & wrap;
+    cpu.check_alignment(cpu.linear(insn.seg, offset(0)), N as u32)?;
+    let eights = || (0..N as u32).step_by(EIGHT as usize);
+    for n in eights() {
+        cpu.check_segment(insn.seg, offset(n), EIGHT, AccessKind::Write)?;
+    }
     let access = Access { kind: AccessKind::Write, user: cpu.user(), implicit: false };
-    cpu.translate_all(sys, lin, N as u32, access)?;
+    for n in eights() {
+        cpu.translate_all(sys, cpu.linear(insn.seg, offset(n)), EIGHT, access)?;
+    }
     let chosen = |n: &u32| mask >> (8 * n + 7) & 1 != 0;
     for n in (0..N as u32).filter(chosen) {
-        let byte = (value >> (8 * n)) as u8;
-        cpu.write::<u8>(sys, insn.seg, start.wrapping_add(n), byte)?;
+        cpu.write::<u8>(sys, insn.seg, offset(n), (value >> (8 * n)) as u8)?;
     }
     Ok(())
 }

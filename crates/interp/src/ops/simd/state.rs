@@ -118,7 +118,10 @@ fn put<const N: usize>(image: &mut [u8], at: usize, bytes: [u8; N]) {
 
 fn fxsave(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     let at = check_image(cpu, insn)?;
-    cpu.probe_write(sys, insn.seg, at, IMAGE as u32)?;
+    // Its alignment was looked at: an image is aligned to 16 bytes, not to its size.
+    cpu.check_segment(insn.seg, at, IMAGE as u32, AccessKind::Write)?;
+    let access = Access { kind: AccessKind::Write, user: cpu.user(), implicit: false };
+    cpu.translate_all(sys, cpu.linear(insn.seg, at), IMAGE as u32, access)?;
     let mut image = [0; WRITTEN];
     // What has no field stays as it is.
     cpu.read_bytes(sys, insn.seg, at, &mut image, 1)?;

@@ -7,7 +7,7 @@ use bus::{Bus, System};
 use mem::Memory;
 use x86::model::Name;
 use x86::state::gpr;
-use x86::{Cause, Cr0, Cr4, Fault, Features, Model, PhysAddr, Vector};
+use x86::{Cause, Cr0, Cr4, Eflags, Fault, Features, Model, PhysAddr, Vector};
 
 /// A processor that has everything, in flat real mode with SSE enabled.
 fn enabled() -> (Cpu, System) {
@@ -116,6 +116,36 @@ fn a_pending_x87_exception_comes_before_mmx_but_not_before_fxsave() {
     assert_eq!((run(&mut m, PADDB_MM), run(&mut m, EMMS)), (pending, pending));
     assert_eq!(run(&mut m, CVTPI2PS), pending);
     assert_eq!((run(&mut m, ADDPS), run(&mut m, FXSAVE)), (Ok(()), Ok(())));
+}
+
+#[test]
+fn a_masked_store_at_fff8_goes_on_at_0_and_faults_one_byte_further() {
+    let mut m = enabled();
+    (m.0.state.xmm[0], m.0.state.xmm[1]) = (u128::MAX, 1 << 7 | 1 << 127);
+    m.0.state.set_reg32(gpr::EDI, 0xFFF8);
+    let code = &[0x67, 0x66, 0x0F, 0xF7, 0xC1];
+    assert_eq!(run(&mut m, code), Ok(()));
+    let byte = |m: &(Cpu, System), at| {
+        let mut byte = [0];
+        m.1.mem.read_phys(PhysAddr(at), &mut byte);
+        byte[0]
+    };
+    assert_eq!([0xFFF8, 0xFFF9, 6, 7].map(|at| byte(&m, at)), [0xFF, 0, 0, 0xFF]);
+    m.0.state.set_reg32(gpr::EDI, 0xFFF9);
+    assert_eq!(run(&mut m, code), Err(Fault::gp(0)));
+}
+
+#[test]
+fn an_image_is_aligned_to_sixteen_bytes_under_ac_too() {
+    let mut m = enabled();
+    m.0.state.cr0 |= (Cr0::PE | Cr0::AM).bits();
+    m.0.state.cpl = 3;
+    m.0.state.set_flag(Eflags::AC, true);
+    m.0.sync();
+    m.0.state.set_reg32(gpr::EBX, 0x410);
+    assert_eq!((run(&mut m, FXSAVE), run(&mut m, FXRSTOR)), (Ok(()), Ok(())));
+    m.0.state.set_reg32(gpr::EBX, 0x408);
+    assert_eq!((run(&mut m, FXSAVE), run(&mut m, FXRSTOR)), (Err(Fault::gp(0)), Err(Fault::gp(0))));
 }
 
 #[test]

@@ -22,6 +22,9 @@ const IA32_APIC_BASE: u32 = 0x1B;
 const IA32_SYSENTER_CS: u32 = 0x174;
 const IA32_SYSENTER_ESP: u32 = 0x175;
 const IA32_SYSENTER_EIP: u32 = 0x176;
+const IA32_DEBUGCTL: u32 = 0x1D9;
+/// Where the last branches would be found, up to MSR_LASTINTTOIP: none is recorded.
+const MSR_LASTBRANCH: std::ops::RangeInclusive<u32> = 0x1DA..=0x1DE;
 const IA32_PAT: u32 = 0x277;
 const IA32_EFER: u32 = 0xC000_0080;
 
@@ -29,6 +32,9 @@ const IA32_EFER: u32 = 0xC000_0080;
 const APIC_BSP: u64 = 1 << 8;
 /// IA32_APIC_BASE: the bits that may be written: the enable bit and the address.
 const APIC_VALID: u64 = 1 << 11 | PHYS_MASK & !0xFFF;
+
+/// IA32_DEBUGCTL: LBR, BTF, and what the P6 and P4 have for pins and traces. BTF alone acts.
+const DEBUGCTL_VALID: u64 = 0x7F;
 
 /// The bits of IA32_EFER that are kept. LME and SCE aren't announced by CPUID, but a 64-bit
 /// guest sets them without asking: the engine stops at once and says that it is one.
@@ -38,7 +44,8 @@ const EFER_VALID: Efer = Efer::NXE.union(Efer::LME).union(Efer::SCE);
 fn brought_by(index: u32) -> Option<Features> {
     Some(match index {
         IA32_TSC => Features::TSC,
-        IA32_APIC_BASE => Features::P6,
+        IA32_APIC_BASE | IA32_DEBUGCTL => Features::P6,
+        _ if MSR_LASTBRANCH.contains(&index) => Features::P6,
         IA32_SYSENTER_CS | IA32_SYSENTER_ESP | IA32_SYSENTER_EIP => Features::SEP,
         IA32_PAT => Features::PAT,
         IA32_EFER => Features::NX,
@@ -65,7 +72,9 @@ fn load(cpu: &Cpu, sys: &System, index: u32) -> Option<u64> {
         IA32_SYSENTER_ESP => msr.sysenter_esp,
         IA32_SYSENTER_EIP => msr.sysenter_eip,
         IA32_PAT => msr.pat,
-        _ => msr.efer,
+        IA32_DEBUGCTL => msr.debug_control,
+        IA32_EFER => msr.efer,
+        _ => 0,
     })
 }
 
@@ -91,7 +100,9 @@ fn reserved_bits(cpu: &Cpu, index: u32, value: u64) -> Option<u64> {
         IA32_TSC | IA32_SYSENTER_CS | IA32_SYSENTER_ESP | IA32_SYSENTER_EIP => 0,
         IA32_APIC_BASE => value & !(APIC_VALID | APIC_BSP),
         IA32_PAT => bad_memory_types(value),
-        _ => value & !EFER_VALID.bits(),
+        IA32_DEBUGCTL => value & !DEBUGCTL_VALID,
+        IA32_EFER => value & !EFER_VALID.bits(),
+        _ => return None,
     })
 }
 
@@ -114,6 +125,7 @@ fn store(cpu: &mut Cpu, sys: &System, index: u32, value: u64) {
         IA32_SYSENTER_ESP => cpu.state.msr.sysenter_esp = low,
         IA32_SYSENTER_EIP => cpu.state.msr.sysenter_eip = low,
         IA32_PAT => cpu.state.msr.pat = value,
+        IA32_DEBUGCTL => cpu.state.msr.debug_control = value,
         IA32_EFER => set_efer(cpu, value),
         _ => kept::store(&mut cpu.state, index, value),
     }

@@ -9,7 +9,8 @@ use x86::model::Name;
 use x86::segment::{attr, system_type};
 use x86::state::{Activity, gpr};
 use x86::{
-    Cause, Cr0, Cr4, Efer, Eflags, Fault, Features, Model, PhysAddr, Segment, Selector, Vector,
+    Cause, Cr0, Cr4, Efer, Eflags, Fault, Features, Model, PhysAddr, SegReg, Segment, Selector,
+    Vector,
 };
 
 fn bare() -> (Cpu, System) {
@@ -264,4 +265,39 @@ fn an_msr_of_a_later_model_is_gp() {
     let mut m = bare_of(Name::P2);
     m.0.state.set_reg32(gpr::ECX, 0x174);
     assert_eq!(run(&mut m, RDMSR), Ok(()));
+}
+
+#[test]
+fn debugctl_refuses_reserved_bits_and_branch_records_are_read_only() {
+    let mut m = bare();
+    m.0.state.set_reg32(gpr::ECX, 0x1D9);
+    m.0.state.set_reg32(gpr::EDX, 0);
+    m.0.state.set_reg32(gpr::EAX, 0x80);
+    assert_eq!(run(&mut m, WRMSR), Err(Fault::gp(0)));
+    m.0.state.set_reg32(gpr::EAX, 2);
+    assert_eq!((run(&mut m, WRMSR), m.0.state.msr.debug_control), (Ok(()), 2));
+    m.0.state.set_reg32(gpr::ECX, 0x1DB);
+    assert_eq!((run(&mut m, RDMSR), run(&mut m, WRMSR)), (Ok(()), Err(Fault::gp(0))));
+    let mut old = (Cpu::of(Model::new(Name::Pentium, Features::empty())), m.1);
+    old.0.state.set_reg32(gpr::ECX, 0x1D9);
+    assert_eq!(run(&mut old, RDMSR), Err(Fault::gp(0)));
+}
+
+#[test]
+fn under_btf_only_a_taken_branch_traps() {
+    let (mut cpu, mut sys) = bare();
+    // nop; jmp over a nop
+    sys.mem.write_phys(PhysAddr(0), &[0x90, 0xEB, 1, 0x90]);
+    cpu.set_segment(SegReg::Cs, Segment::real(0));
+    cpu.state.rip = 0;
+    cpu.state.set_flag(Eflags::TF, true);
+    cpu.state.msr.debug_control = 2;
+    cpu.budget_end = 10;
+    cpu.sync();
+    cpu.single(&mut sys);
+    assert_eq!((cpu.state.rip, cpu.state.pending_debug), (1, 0));
+    cpu.single(&mut sys);
+    assert_eq!((cpu.state.rip, cpu.state.pending_debug), (4, 1 << 14));
+    cpu.deliver_debug_trap(&mut sys);
+    assert_eq!(cpu.state.msr.debug_control, 0);
 }

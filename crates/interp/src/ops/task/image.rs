@@ -93,13 +93,14 @@ pub(super) fn save(
     let selectors = SegReg::ALL.map(|reg| u32::from(cpu.state.segment(reg).selector.0));
     let eip = cpu.state.eip();
     if wide {
+        // Selector fields are 16 bits in 32; the rest is reserved, and stays as it is.
+        for (n, selector) in (0..).zip(selectors) {
+            let at = base.wrapping_add(u64::from(tss32::ES + 4 * n));
+            cpu.write_system::<u16>(sys, at, selector as u16)?;
+        }
         let mut put = |offset: u32, v: u32| {
             cpu.write_system::<u32>(sys, base.wrapping_add(u64::from(offset)), v)
         };
-        // Selector fields are 16 bits in 32; the rest is reserved.
-        for (n, selector) in (0..).zip(selectors) {
-            put(tss32::ES + 4 * n, selector)?;
-        }
         put(tss32::EIP, eip)?;
         put(tss32::EFLAGS, eflags)?;
         for (n, value) in (0..).zip(gpr) {
