@@ -89,7 +89,10 @@ fn search_ours(windows: WindowUse) -> [u64; x86::intercept::COUNT] {
 #[test]
 fn our_own_guests_leave_no_privileged_host_code_in_windows() {
     let used = search_ours(WindowUse::AtOnce);
-    let unused = Intercept::ALL.iter().zip(used).filter(|(_, count)| *count == 0);
+    // Test registers are the 386's and 486's; on the usual processor they raise #UD.
+    let there_is = |kind: &Intercept| !matches!(kind, Intercept::MovToTr | Intercept::MovFromTr);
+    let kinds = Intercept::ALL.iter().zip(used).filter(|(kind, _)| there_is(kind));
+    let unused = kinds.filter(|(_, count)| *count == 0);
     let unused: Vec<_> = unused.map(|(kind, _)| kind.name()).collect();
     assert_eq!(unused, [""; 0], "kinds that no guest used");
 }
