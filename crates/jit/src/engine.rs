@@ -176,6 +176,12 @@ impl Jit {
         self.soft.clear();
     }
 
+    /// Makes blocks of at most so many instructions from now on; returns how many it were.
+    pub fn set_block_insns(&mut self, most: usize) -> usize {
+        self.flush();
+        std::mem::replace(&mut self.tuning.block_insns, most)
+    }
+
     /// Runs until `budget` steps are done or something else ends it. The state is exact then.
     pub fn run(&mut self, cpu: &mut Cpu, sys: &mut System, budget: u64) -> Exit {
         cpu.begin(sys, budget);

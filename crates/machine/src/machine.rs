@@ -31,7 +31,7 @@ const LOOP_STEPS: u64 = 16;
 pub struct Machine {
     pub(crate) cpu: Cpu,
     pub(crate) board: Board,
-    engine: Runner,
+    pub(crate) engine: Runner,
     pub(crate) handoff: Option<Handoff>,
     /// The kernel is still to be started.
     pub(crate) booting_kernel: bool,

@@ -92,6 +92,14 @@ impl Runner {
         }
     }
 
+    /// Makes blocks of at most so many instructions from now on; returns how many it were.
+    pub fn set_block_insns(&mut self, most: usize) -> usize {
+        match self {
+            Self::Interp(_) | Self::Instead(..) => most,
+            Self::Jit(engine) => engine.set_block_insns(most),
+        }
+    }
+
     /// Drops what was made from guest code.
     pub fn flush(&mut self) {
         match self {
