@@ -151,6 +151,8 @@ pub struct Context {
     pub callout_steps: u64,
     /// x87, MMX and SSE.
     pub fpu: crate::fpu::Words,
+    /// Executions of blocks, by their numbers, where blocks count.
+    pub counts: u64,
 }
 
 const _: () = assert!(size_of::<Context>() == 4096);
@@ -197,6 +199,7 @@ pub mod at {
         KEPT = kept;
         READ_END = read_end;
         WRITE_END = write_end;
+        COUNTS = counts;
     }
 }
 

@@ -6,6 +6,7 @@ use crate::arena::{Arena, ContextPage, JitError};
 use crate::block::Key;
 use crate::cache::Cache;
 use crate::callout::{callout, pack, unpack};
+use crate::counts::Counts;
 use crate::door::Door;
 use crate::emit::{self, Source};
 use crate::fault::Registration;
@@ -59,6 +60,8 @@ pub struct Tuning {
     pub windows: WindowUse,
     /// How blocks lead to each other.
     pub links: Links,
+    /// Blocks count how often they are executed.
+    pub counts: bool,
     /// Nanoseconds of the host, for somebody who wants to know what translating costs: nothing
     /// else comes of them.
     pub clock: Option<fn() -> u64>,
@@ -73,6 +76,7 @@ impl Default for Tuning {
             cold_runs: 2,
             windows: WindowUse::AtRest,
             links: Links::All,
+            counts: false,
             clock: None,
             host: check_host,
         }
@@ -103,6 +107,7 @@ pub struct Jit {
     pub(crate) soft: HashSet<u64>,
     pub(crate) tuning: Tuning,
     pub(crate) counters: Counters,
+    pub(crate) counts: Counts,
 }
 
 impl std::fmt::Debug for Jit {
@@ -154,6 +159,8 @@ impl Jit {
         c.code = [arena.start() as u64, crate::arena::CODE_BYTES as u64];
         let jumps = Box::new(Jumps::new()?);
         c.jumps = jumps.start();
+        let counts = Counts::new(tuning.counts);
+        context.get().counts = counts.start();
         Ok(Self {
             cache: Cache::default(),
             arena,
@@ -165,6 +172,7 @@ impl Jit {
             soft: HashSet::new(),
             tuning,
             counters: Counters::default(),
+            counts,
         })
     }
 
@@ -396,8 +404,11 @@ impl Jit {
         sys.mem.arena().read(key.place, bytes);
         let (limit, mode, features) = (key.limit, key.mode, cpu.state.model.features);
         let (place, soft, most) = (key.place, &self.soft, self.tuning.block_insns);
+        let number = self.cache.len() as u32;
+        self.counts.begin(number);
+        let (eip, counter) = (key.eip, self.counts.counter(number));
         let source =
-            Source { bytes, eip: key.eip, page_offset, limit, mode, features, place, soft, most };
+            Source { bytes, eip, page_offset, limit, mode, features, place, soft, most, counter };
         let first_edge = self.cache.next_edge();
         let draft = emit::translate(&source, self.arena.next(), &mut self.cache.sites, first_edge)?;
         self.counters.made(&draft);

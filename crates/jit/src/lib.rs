@@ -11,6 +11,7 @@ pub mod arena;
 pub mod block;
 mod cache;
 pub mod callout;
+mod counts;
 pub mod door;
 pub mod emit;
 mod engine;

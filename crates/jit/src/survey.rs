@@ -45,6 +45,8 @@ pub struct Translated {
     pub listing: Listing,
     /// Direct jumps out of it.
     pub links: Vec<Link>,
+    /// How often it was executed since it was made, where that is counted.
+    pub executions: Option<u64>,
 }
 
 impl Translated {
@@ -106,7 +108,7 @@ impl Jit {
         let blocks = self.cache.live();
         let mut all: Vec<Translated> = blocks
             .filter_map(|(id, block)| {
-                self.look_at(cpu, sys, block, links.remove(&id).unwrap_or_default())
+                self.look_at(cpu, sys, (id, block), links.remove(&id).unwrap_or_default())
             })
             .collect();
         all.sort_by_key(|b| (b.physical.first().copied(), b.eip, b.host));
@@ -132,7 +134,7 @@ impl Jit {
         &self,
         cpu: &Cpu,
         sys: &System,
-        block: &Block,
+        (id, block): (u32, &Block),
         links: Vec<Link>,
     ) -> Option<Translated> {
         let key = block.key;
@@ -149,6 +151,7 @@ impl Jit {
             place: key.place,
             soft: &self.soft,
             most: self.tuning.block_insns,
+            counter: self.counts.counter(id),
         };
         let draft = translate(&source, block.start, &mut Vec::new(), 0)?;
         if (draft.len, draft.code.len()) != (block.len, block.host_len) {
@@ -167,6 +170,7 @@ impl Jit {
             host,
             listing: lay_out(&source, &draft, &code, host),
             links,
+            executions: self.counts.of(id),
         })
     }
 }
