@@ -166,6 +166,8 @@ pub mod at {
         ($($name:ident = $field:ident;)*) => {
             $(#[doc = concat!("Of `", stringify!($field), "`.")]
             pub const $name: i32 = offset_of!(Context, $field) as i32;)*
+            /// All of these, by the names of their fields.
+            pub const ALL: &[(&str, i32)] = &[$((stringify!($field), $name),)*];
         };
     }
 
@@ -199,6 +201,7 @@ pub mod at {
         KEPT = kept;
         READ_END = read_end;
         WRITE_END = write_end;
+        FPU = fpu;
         COUNTS = counts;
     }
 }
