@@ -86,11 +86,15 @@ impl Window {
         MAPPED.fetch_sub(self.pages.len(), Ordering::Relaxed);
         self.pages.clear();
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
+        let at = self.area.at.as_ptr().cast();
         // SAFETY: replaces our own reservation by a fresh one; no Rust object lies in it.
-        let done = unsafe {
-            libc::mmap(self.area.at.as_ptr().cast(), BYTES, libc::PROT_NONE, flags, -1, 0)
-        };
-        assert!(done != libc::MAP_FAILED, "a reservation can be made again in its place");
+        let done = unsafe { libc::mmap(at, BYTES, libc::PROT_NONE, flags, -1, 0) };
+        if done == libc::MAP_FAILED {
+            // Others used up the process's mappings: what is mapped stays, and is closed.
+            // SAFETY: the range is our own reservation; no mapping is split.
+            let closed = unsafe { libc::mprotect(at, BYTES, libc::PROT_NONE) };
+            assert_eq!(closed, 0, "rights can be taken from a whole mapping");
+        }
     }
 
     /// Takes write rights from the mappings of a page of the arena.
