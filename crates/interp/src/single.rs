@@ -159,6 +159,11 @@ impl Cpu {
     pub(crate) fn fetch_offset(&mut self, sys: &mut System, lin: u64) -> Option<u64> {
         let access = Access { kind: AccessKind::Fetch, user: self.state.cpl == 3, implicit: false };
         let phys = self.mmu.translate(&mut sys.mem, LinAddr(lin), access).ok()?;
+        if sys.mem.has_code_writes() {
+            // The tables lie among code, and A was set: what is known of the code may be void.
+            self.attention = true;
+            return None;
+        }
         let Target::Memory { offset, .. } = sys.mem.resolve(phys) else {
             return None;
         };

@@ -124,7 +124,12 @@ pub(crate) unsafe extern "sysv64" fn refill(context: *mut Context, lin: u32, kin
     cpu.mmu.fill(&sys.mem, LinAddr(lin), access);
     let view = cpu.mmu.view();
     let is_stale = view.version() != context.version || sys.mem.states().seen() != context.seen;
-    if is_stale || sys.mem.has_code_writes() {
+    if sys.mem.has_code_writes() {
+        // The tables lie among code, and A or D was set: the block under way may be overwritten.
+        cpu.end_block();
+        return 0;
+    }
+    if is_stale {
         return 0;
     }
     let place = if write { view.write(lin, size, user) } else { view.read(lin, size, user) };

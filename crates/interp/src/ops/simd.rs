@@ -82,14 +82,16 @@ fn execute<const D: u8, const S: u8, const N: usize>(
         _ => 0,
     };
     let mut unit = Unit { first, second, ecx: second as u32, ..Unit::default() };
-    run(cpu, insn, op, &mut unit, D == MM || S == MM)?;
+    let done = run(cpu, insn, op, &mut unit, D == MM || S == MM);
+    if mmx {
+        // Before #XM too: the manual's "before the instruction is executed", and silicon's way.
+        enter_mmx(cpu);
+    }
+    done?;
     match D {
         XMM => cpu.state.xmm[usize::from(insn.reg & 7)] = unit.first,
         MM => set_mm(cpu, insn.reg, unit.mm),
         _ => cpu.state.set_reg32(usize::from(insn.reg), unit.eax),
-    }
-    if mmx {
-        enter_mmx(cpu);
     }
     Ok(())
 }
