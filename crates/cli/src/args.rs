@@ -328,9 +328,9 @@ pub struct MachineArgs {
 pub struct RunArgs {
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// The engine
-    #[arg(long, value_enum, default_value = "interp", help_heading = "The machine")]
-    pub engine: Engine,
+    /// The engine [default: jit, and interp on a host that can't have it]
+    #[arg(long, value_enum, help_heading = "The machine")]
+    pub engine: Option<Engine>,
     /// What drives virtual time [default: host where a person watches the screen, else virtual]
     #[arg(long, value_enum, help_heading = "The machine")]
     pub clock: Option<ClockKind>,
@@ -373,7 +373,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "STEPS", value_parser = quantity::count, help_heading = "When to stop")]
     pub max_insns: Option<u64>,
 
-    /// Say on stderr what the processor does: rings,faults,interrupts,io,cr,insns,callouts
+    /// Say on stderr what the processor does: rings,faults,interrupts,io,cr,insns,callouts.
+    /// Callouts, the privileged and sensitive instructions, are also counted by kind at the end
     #[arg(long, value_name = "LIST", value_parser = trace_kinds, help_heading = "Seeing inside")]
     pub trace: Option<Wanted>,
     /// Write the traced events to FILE, one JSON object a line

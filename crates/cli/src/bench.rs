@@ -22,9 +22,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use machine::{Engine, Machine, MachineConfig, MachineError};
 use roms::bench::Workload;
 
-use contender::{Contender, Failure, Sample};
+use contender::{Contender, Failure, Role, Sample};
 use inside::Inside;
 use insight::Insight;
 use native::Native;
@@ -137,8 +138,9 @@ pub fn run(args: &Args) -> Result<(), Error> {
     // Opened first, so that a minute's measuring isn't lost to a misspelt path.
     let open = |path: &Option<PathBuf>| path.clone().map(OutFile::create).transpose();
     let (json, svg) = (open(&args.json)?, open(&args.svg)?);
-    let mut report = measure(args, &workloads, &contenders(args))?;
-    report.starts = starts(args.runs);
+    let translates = translates(MachineConfig::default());
+    let mut report = measure(args, &workloads, &contenders(args, translates))?;
+    report.starts = starts(args.runs, translates);
     print!("{}", Table(&report));
     if args.stats {
         print!("{}", Inside(&report));
@@ -149,9 +151,22 @@ pub fn run(args: &Args) -> Result<(), Error> {
     json.map_or(Ok(()), |file| file.write_json(&report))
 }
 
+/// Whether this host can have the translator; where it can't, a line says why.
+fn translates(config: MachineConfig) -> bool {
+    match Machine::new(MachineConfig { engine: Engine::Jit, ..config }) {
+        Err(MachineError::Jit(why)) => {
+            eprintln!("cloister: without the translator: {why}");
+            false
+        }
+        // What else may be wrong shows when the first workload is run.
+        _ => true,
+    }
+}
+
 /// Who takes part: our engines first, the others in the order of their distance.
-fn contenders(args: &Args) -> Vec<Box<dyn Contender>> {
+fn contenders(args: &Args, translates: bool) -> Vec<Box<dyn Contender>> {
     let mut all = if args.tiers { engine::tiers() } else { engine::all() };
+    all.retain(|ours| translates || ours.role() != Role::Translator);
     if !args.no_native {
         match Native::find() {
             Ok(native) => all.push(Box::new(native)),
@@ -167,9 +182,10 @@ fn contenders(args: &Args) -> Vec<Box<dyn Contender>> {
 }
 
 /// How long our engines take to start; a host on which that can't be seen is told so.
-fn starts(runs: u32) -> Vec<Start> {
+fn starts(runs: u32, translates: bool) -> Vec<Start> {
     let mut starts = Vec::new();
-    for engine in ["jit", "interp"] {
+    let engines = if translates { &["jit", "interp"][..] } else { &["interp"] };
+    for engine in engines {
         match start::measure(engine, runs) {
             Ok(seconds) => starts.extend(seconds.map(|seconds| Start { engine, seconds })),
             Err(why) => {
@@ -367,15 +383,28 @@ mod tests {
         assert_eq!(repeats(1e-6, 0.15, u32::MAX), 1);
     }
 
+    fn arguments(command: &[&str]) -> Args {
+        let args = <Args as clap::Args>::augment_args(clap::Command::new("bench"));
+        let args = args.try_get_matches_from(command).unwrap();
+        <Args as clap::FromArgMatches>::from_arg_matches(&args).unwrap()
+    }
+
+    #[test]
+    fn on_a_host_without_what_the_translator_needs_the_interpreter_is_timed_alone() {
+        let mut config = MachineConfig::default();
+        config.translator.host = || Err(machine::JitError::Processor("BMI2"));
+        assert!(!translates(config));
+        let args = arguments(&["bench", "--tiers", "--no-native"]);
+        let left = contenders(&args, false);
+        assert_eq!(left.iter().map(|c| c.name()).collect::<Vec<_>>(), ["interp"]);
+    }
+
     #[test]
     fn all_that_was_measured_is_in_the_report_and_a_process_has_no_ports() {
         let names = ["crc", "port"].map(|name| select(name).unwrap().remove(0));
         let mut contenders = engine::all();
         contenders.extend(Native::find().map(|native| Box::new(native) as Box<dyn Contender>));
-        let command = ["bench", "--runs", "2", "--scale", "0.02", "--least", "0"];
-        let args = <Args as clap::Args>::augment_args(clap::Command::new("bench"));
-        let args = args.try_get_matches_from(command).unwrap();
-        let args = <Args as clap::FromArgMatches>::from_arg_matches(&args).unwrap();
+        let args = arguments(&["bench", "--runs", "2", "--scale", "0.02", "--least", "0"]);
         let report = measure(&args, &names, &contenders).unwrap();
         assert_eq!(report.contenders[..2], ["jit", "interp"]);
         for row in &report.rows {

@@ -4,6 +4,7 @@
 
 use crate::failure::Failure;
 use crate::output::{Console, Style};
+use crate::run::setup;
 use crate::status::Status;
 use debugger::{Symbols, narrate};
 use machine::{Machine, MachineConfig, Medium, StopReason, Until};
@@ -28,6 +29,7 @@ pub fn run() -> Result<ExitCode, Failure> {
         ..MachineConfig::default()
     };
     let mut machine = Machine::new(config).map_err(|error| Failure::host(error.to_string()))?;
+    setup::say_what_runs(&machine);
     let mut guide = Guide::new(Console::stdout());
     loop {
         let stop = machine.advance(Until::ns(MOST_NS));

@@ -9,7 +9,9 @@ use crate::failure::Failure;
 use crate::output::{self, Console, Style};
 use crate::quantity;
 use crate::run::setup;
-use machine::{Engine, Machine, StopReason, Translated, TranslatedEntry, TranslationKind, Until};
+use machine::{
+    Engine, Machine, StopReason, Translated, TranslatedEntry, TranslationKind, Tuning, Until,
+};
 use std::path::PathBuf;
 use x86::{LinAddr, PhysAddr};
 
@@ -18,6 +20,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   cloister translate boot.bin                  the first blocks, by address
   cloister translate boot.bin --at 0x7C00      the block that holds this byte
+  cloister translate kernel.elf --hottest      where the time goes
   cloister translate kernel.elf --steps 50M --limit 200 --html blocks.html
                                                a page to be read in a browser";
 
@@ -34,6 +37,8 @@ stands with the guest's instructions on the left and their host instructions on 
   expanded     a sequence of host instructions
   callout      left to the interpreter, which works on the guest's virtual state: all that is
                privileged or sensitive, and what isn't emitted yet
+A block counts how often it was executed since it was made, behind its budget check; the guest
+runs the slower for that, and for being translated at once, but the same steps.
 Host addresses (host +1A40h) count from the start of the translated code. In it r12 is the
 guest's ESP, r14 the budget of steps, r15 the translator's context, and GS the window through
 which guest memory is reached. Links say where a block's jumps lead: straight to another block,
@@ -56,6 +61,9 @@ pub struct Args {
     /// Show at most this many blocks
     #[arg(long, value_name = "BLOCKS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), help_heading = "What to show")]
     limit: u32,
+    /// Show the blocks that were executed most often first, not by address
+    #[arg(long, help_heading = "What to show")]
+    hottest: bool,
     /// Write one self-contained HTML page to FILE instead
     #[arg(long, value_name = "FILE", help_heading = "What to show")]
     html: Option<PathBuf>,
@@ -82,7 +90,9 @@ struct Survey {
 
 /// Runs the guest and shows its blocks.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let mut machine = setup::machine(&args.machine, Engine::Jit)?;
+    // What runs once is to be seen too.
+    let translator = Tuning { cold_runs: 0, counts: true, ..Tuning::default() };
+    let mut machine = setup::machine(&args.machine, Engine::Jit, translator)?;
     let why = advance(&mut machine, args.steps);
     let survey = survey(args, &machine, why)?;
     if let Some(path) = &args.html {
@@ -128,6 +138,9 @@ fn survey(args: &Args, machine: &Machine, why: &str) -> Result<Survey, Failure> 
         return Err(Failure::usage(format!(
             "nothing is translated after {steps} steps: let the guest run longer with --steps"
         )));
+    }
+    if args.hottest {
+        blocks.sort_by_key(|block| std::cmp::Reverse(block.executions));
     }
     let (found, limit) = (blocks.len(), usize::try_from(args.limit).unwrap_or(usize::MAX));
     blocks.truncate(limit);
@@ -175,8 +188,14 @@ fn headline(block: &Translated) -> String {
     let bits = if block.is_32bit { "32-bit" } else { "16-bit" };
     let ring = if block.is_user { "ring 3" } else { "rings 0-2" };
     let window = if block.has_window { ", window" } else { "" };
+    let times = match block.executions {
+        Some(1) => ", executed once".to_owned(),
+        Some(times) => format!(", executed {times} times"),
+        None => String::new(),
+    };
     format!(
-        "{physical:08X} (EIP {:08X}), {bits}, {ring}{window}: {} bytes become {} at host +{:X}h",
+        "{physical:08X} (EIP {:08X}), {bits}, {ring}{window}: {} bytes become {} at host \
+         +{:X}h{times}",
         block.eip, block.len, block.host_len, block.host
     )
 }

@@ -244,6 +244,6 @@ fn a_symbol_file_that_is_none() {
 fn a_timeout_has_the_status_of_a_limit() {
     let scratch = Scratch::new();
     let image = scratch.boot_sector("spin.img", SPIN);
-    let output = run(["run", "--timeout", "0.2", text(&image)]);
+    let output = common::run_once(["run", "--timeout", "0.2", text(&image)]);
     assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
 }

@@ -129,3 +129,34 @@ fn the_bios_is_left_out() {
     assert!(first.starts_with("Cloister:"), "{first}");
     assert!(!tour().contains("F000:"), "the BIOS's own crossings are told");
 }
+
+/// The kernel of the tour as any guest, with all that is traced: `cloister` has the translator.
+#[test]
+fn both_engines_tell_the_same_of_the_tours_kernel() {
+    let scratch = common::Scratch::new();
+    let image = scratch.file("tour.img", roms::get("tour").expect("the tour's kernel"));
+    let output = run(["run", "--trace", "rings,faults", common::text(&image)]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("Good night.") && stderr(&output).lines().count() > 50);
+}
+
+/// The privileged and sensitive instructions of the tour's kernel, by kind.
+#[test]
+fn both_engines_count_the_same_callouts() {
+    let scratch = common::Scratch::new();
+    let image = scratch.file("tour.img", roms::get("tour").expect("the tour's kernel"));
+    let counted = |engine| {
+        let image = common::text(&image);
+        let output = common::run_once(["run", "--trace", "callouts", "--engine", engine, image]);
+        let said = stderr(&output);
+        let start = said.find("privileged and sensitive instructions: ");
+        said[start.unwrap_or_else(|| panic!("no count in:\n{said}"))..].to_owned()
+    };
+    let (interpreted, translated) = (counted("interp"), counted("jit"));
+    for name in ["CLI", "SGDT", "MOV CR,r", "OUT", "IRET", "INT n"] {
+        assert!(interpreted.contains(name), "{name} isn't in\n{interpreted}");
+    }
+    let (kinds, left) = translated.split_once("left to the interpreter").expect("two tables");
+    assert_eq!(kinds, interpreted);
+    assert!(left.lines().any(|line| line.ends_with("  out")), "{left}");
+}

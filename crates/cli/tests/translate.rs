@@ -70,6 +70,7 @@ fn a_loop_is_linked_to_itself() {
     let mut blocks = shown.split("\n\n").skip(1);
     let looping = blocks.find(|block| block.starts_with("00007C0A")).expect("the loop's block");
     let host = looping.lines().next().unwrap().rsplit_once("at host ").unwrap().1;
+    let (host, _) = host.split_once(',').expect("how often it was executed");
     line(looping, &format!("link 00007C0A -> host {host}"));
 }
 
@@ -235,4 +236,32 @@ fn the_image_is_checked_as_run_does() {
     let image = scratch.file("sector.bin", &boot_sector(POWER_OFF));
     complains(&run(["translate", text(&image), "--limit", "0"]), 2, &["--limit"]);
     complains(&run(["translate", text(&image), "--steps", "many"]), 2, &["20M"]);
+}
+
+#[test]
+fn each_block_says_how_often_it_was_executed() {
+    let scratch = Scratch::new();
+    let image = scratch.boot_sector("counts.bin", &guest());
+    let Some(shown) = shown(&image, &["--limit", "10000"]) else { return };
+    // The loop's first round belongs to the block before it.
+    assert!(line(&shown, "00007C00 (EIP 00007C00)").ends_with(", executed once"), "{shown}");
+    assert!(line(&shown, "00007C0A (EIP 00007C0A)").ends_with(", executed 2 times"), "{shown}");
+}
+
+#[test]
+fn the_hottest_blocks_come_first_if_asked_for() {
+    let scratch = Scratch::new();
+    // mov cx, 50000; 1: loop 1b
+    let image =
+        scratch.boot_sector("hot.bin", &[&[0xB9, 0x50, 0xC3, 0xE2, 0xFE][..], POWER_OFF].concat());
+    let Some(shown) = shown(&image, &["--hottest", "--limit", "50"]) else { return };
+    let times = |line: &str| line.rsplit(", executed ").next()?.split(' ').next()?.parse().ok();
+    let counts: Vec<u64> =
+        shown.lines().filter(|l| l.contains(" at host +")).filter_map(times).collect();
+    assert!(counts.len() > 10 && counts.is_sorted_by(|a, b| a >= b), "{counts:?}");
+    let page = scratch.path("hot.html");
+    let options = ["--hottest", "--limit", "3", "--html", text(&page)];
+    translate(&image, &options).expect("it translated before");
+    let page = std::fs::read_to_string(&page).expect("the page");
+    assert!(page.contains(&format!(", executed {} times</h2>", counts[0])), "{page}");
 }

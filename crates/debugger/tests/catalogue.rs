@@ -6,9 +6,16 @@ mod rig;
 
 use debugger::Ending;
 use expect_test::expect_file;
+use machine::Engine;
 
 fn told(name: &str, ending: Ending, id: &str, words: &[&str]) {
-    let run = rig::run(name);
+    [Engine::Interp, Engine::Jit]
+        .into_iter()
+        .for_each(|engine| told_on(engine, name, ending, id, words));
+}
+
+fn told_on(engine: Engine, name: &str, ending: Ending, id: &str, words: &[&str]) {
+    let run = rig::run(name, engine);
     assert_eq!(run.ending, ending, "{name} ended otherwise:\n{}", run.text);
     let found = run.explanation.map(|e| e.finding.id);
     assert_eq!(found.as_deref(), Some(id), "{name} is told as:\n{}", run.text);

@@ -57,13 +57,13 @@ pub fn disassemble_host(bytes: &[u8], ip: u64) -> Vec<HostLine> {
     let mut lines = Vec::new();
     while decoder.can_decode() {
         let offset = decoder.position();
-        if let Some(name) = bmi2(&bytes[offset..]) {
+        if let Some((name, len)) = bmi2(&bytes[offset..]) {
             let text = name.to_owned();
             lines.push(HostLine { offset, text, is_forbidden: false });
-            if decoder.set_position(offset + BMI2_LEN).is_err() {
+            if decoder.set_position(offset + len).is_err() {
                 break;
             }
-            decoder.set_ip(ip + (offset + BMI2_LEN) as u64);
+            decoder.set_ip(ip + (offset + len) as u64);
             continue;
         }
         let insn = decoder.decode();
@@ -74,15 +74,15 @@ pub fn disassemble_host(bytes: &[u8], ip: u64) -> Vec<HostLine> {
     lines
 }
 
-/// Bytes of a three-byte VEX prefix, an opcode and a ModRM that names registers.
-const BMI2_LEN: usize = 5;
-
-/// The BMI2 instructions between registers that a translator emits: no guest of ours has them, so
-/// the decoder is built without.
-fn bmi2(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0xC4, _, _, 0xF7, 0xC0..=0xFF, ..] => Some("sarx"),
-        [0xC4, _, _, 0xF5, 0xC0..=0xFF, ..] => Some("pext"),
+/// A BMI2 instruction between registers, of those that a translator emits, and its length: no
+/// guest of ours has them, so the decoder is built without (SDM 2 2.3.5: VEX with three bytes).
+fn bmi2(bytes: &[u8]) -> Option<(&'static str, usize)> {
+    let [0xC4, map, prefix, opcode, 0xC0..=0xFF, ..] = bytes else { return None };
+    match (map & 0x1F, prefix & 3, opcode) {
+        (2, 2, 0xF7) => Some(("sarx", 5)),
+        (2, 2, 0xF5) => Some(("pext", 5)),
+        (2, 3, 0xF5) => Some(("pdep", 5)),
+        (3, 3, 0xF0) if bytes.len() > 5 => Some(("rorx", 6)),
         _ => None,
     }
 }
@@ -91,8 +91,8 @@ fn is_forbidden(insn: &Instruction) -> bool {
     use Mnemonic::{
         Bound, Cli, Cpuid, Hlt, INVALID, In, Insb, Insd, Insw, Int, Int1, Int3, Into, Iret, Iretd,
         Iretq, Lar, Lgs, Lldt, Lsl, Lss, Out, Outsb, Outsd, Outsw, Popf, Popfd, Popfq, Pushf,
-        Pushfd, Pushfq, Rdpmc, Rdtsc, Rdtscp, Retf, Sgdt, Sidt, Sldt, Smsw, Sti, Str, Syscall,
-        Sysenter, Verr, Verw, Wrgsbase, Xgetbv,
+        Pushfd, Pushfq, Rdfsbase, Rdgsbase, Rdpmc, Rdtsc, Rdtscp, Retf, Sgdt, Sidt, Sldt, Smsw,
+        Sti, Str, Syscall, Sysenter, Verr, Verw, Wrfsbase, Wrgsbase, Xgetbv,
     };
     let segment = (0..insn.op_count())
         .any(|n| insn.op_kind(n) == OpKind::Register && insn.op_register(n).is_segment_register());
@@ -129,6 +129,8 @@ fn is_forbidden(insn: &Instruction) -> bool {
             | Pushf
             | Pushfd
             | Pushfq
+            | Rdfsbase
+            | Rdgsbase
             | Rdpmc
             | Rdtsc
             | Rdtscp
@@ -143,6 +145,7 @@ fn is_forbidden(insn: &Instruction) -> bool {
             | Sysenter
             | Verr
             | Verw
+            | Wrfsbase
             | Wrgsbase
             | Xgetbv
     );
@@ -158,6 +161,19 @@ mod tests {
         let lines = disassemble(&[0x0F, 0x22, 0xC0, 0xEB, 0xFE], true, 0x7C00);
         assert_eq!(lines[0].2, "mov cr0, eax");
         assert_eq!(lines[1], (3, 2, "jmp short 7C03h".to_owned()));
+    }
+
+    #[test]
+    fn the_bmi2_instructions_that_a_translator_emits_are_named_and_no_others() {
+        // sarx r8, r14, r10; rorx r8d, r8d, 16; pext r8d, ecx, r8d; pdep ecx, ecx, r8d; ret
+        let code = [
+            0xC4, 0x42, 0xAA, 0xF7, 0xC6, 0xC4, 0x43, 0x7B, 0xF0, 0xC0, 0x10, 0xC4, 0x42, 0x72,
+            0xF5, 0xC0, 0xC4, 0xC2, 0x73, 0xF5, 0xC8, 0xC3,
+        ];
+        let lines = disassemble_host(&code, 0);
+        let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["sarx", "rorx", "pext", "pdep", "ret"]);
+        assert!(disassemble_host(&[0xC4, 0xE2, 0x7B, 0xF6, 0xC0], 0)[0].is_forbidden, "mulx");
     }
 
     #[test]

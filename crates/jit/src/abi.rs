@@ -151,6 +151,8 @@ pub struct Context {
     pub callout_steps: u64,
     /// x87, MMX and SSE.
     pub fpu: crate::fpu::Words,
+    /// Executions of blocks, by their numbers, where blocks count.
+    pub counts: u64,
 }
 
 const _: () = assert!(size_of::<Context>() == 4096);
@@ -164,6 +166,8 @@ pub mod at {
         ($($name:ident = $field:ident;)*) => {
             $(#[doc = concat!("Of `", stringify!($field), "`.")]
             pub const $name: i32 = offset_of!(Context, $field) as i32;)*
+            /// All of these, by the names of their fields.
+            pub const ALL: &[(&str, i32)] = &[$((stringify!($field), $name),)*];
         };
     }
 
@@ -197,6 +201,8 @@ pub mod at {
         KEPT = kept;
         READ_END = read_end;
         WRITE_END = write_end;
+        FPU = fpu;
+        COUNTS = counts;
     }
 }
 

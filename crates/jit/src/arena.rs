@@ -10,10 +10,10 @@ use std::ptr::NonNull;
 #[derive(Debug, thiserror::Error)]
 pub enum JitError {
     /// The processor lacks something that emitted code is made of.
-    #[error("this host's processor has no {0}: use the interpreter (--engine interp)")]
+    #[error("this host's processor has no {0}")]
     Processor(&'static str),
     /// The kernel refused memory, or a signal handler.
-    #[error("the host refused {what}: {source}; use the interpreter (--engine interp)")]
+    #[error("the host refused {what}: {source}")]
     Host {
         /// What was asked for.
         what: &'static str,

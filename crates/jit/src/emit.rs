@@ -42,6 +42,8 @@ pub struct Source<'a> {
     pub soft: &'a std::collections::HashSet<u64>,
     /// The most instructions that the block may hold.
     pub most: usize,
+    /// The number by which it counts its executions, if it does.
+    pub counter: Option<u32>,
 }
 
 /// An edge, before its block has a place.
@@ -150,7 +152,7 @@ struct Cold {
 
 /// The state of a translation.
 pub(crate) struct Emitter<'a> {
-    ops: Ops,
+    pub(crate) ops: Ops,
     source: &'a Source<'a>,
     sites: &'a mut Vec<Site>,
     first_edge: u32,
@@ -198,6 +200,7 @@ pub fn translate(
     e.need_first(&items);
     let (needs, inner) = (e.units.live(), e.offset() as u32);
     e.charge();
+    e.count(source.counter);
     e.body(&items);
     let repeats = items[0].insn.has(Insn::REP | Insn::REPNE);
     e.finish(len, repeats, (needs, inner))

@@ -6,6 +6,7 @@ use crate::arena::{Arena, ContextPage, JitError};
 use crate::block::Key;
 use crate::cache::Cache;
 use crate::callout::{callout, pack, unpack};
+use crate::counts::Counts;
 use crate::door::Door;
 use crate::emit::{self, Source};
 use crate::fault::Registration;
@@ -59,9 +60,13 @@ pub struct Tuning {
     pub windows: WindowUse,
     /// How blocks lead to each other.
     pub links: Links,
+    /// Blocks count how often they are executed.
+    pub counts: bool,
     /// Nanoseconds of the host, for somebody who wants to know what translating costs: nothing
     /// else comes of them.
     pub clock: Option<fn() -> u64>,
+    /// Says what this host lacks. [`check_host`], save where a test tells of another host.
+    pub host: fn() -> Result<(), JitError>,
 }
 
 impl Default for Tuning {
@@ -71,7 +76,9 @@ impl Default for Tuning {
             cold_runs: 2,
             windows: WindowUse::AtRest,
             links: Links::All,
+            counts: false,
             clock: None,
+            host: check_host,
         }
     }
 }
@@ -90,7 +97,7 @@ enum Found {
 pub struct Jit {
     pub(crate) cache: Cache,
     pub(crate) arena: Arena,
-    stubs: Stubs,
+    pub(crate) stubs: Stubs,
     // Goes before the page it names.
     _registration: Registration,
     pub(crate) context: ContextPage,
@@ -100,6 +107,7 @@ pub struct Jit {
     pub(crate) soft: HashSet<u64>,
     pub(crate) tuning: Tuning,
     pub(crate) counters: Counters,
+    pub(crate) counts: Counts,
 }
 
 impl std::fmt::Debug for Jit {
@@ -108,8 +116,8 @@ impl std::fmt::Debug for Jit {
     }
 }
 
-/// What a host must have.
-fn check_host() -> Result<(), JitError> {
+/// What a host's processor and kernel must have; memory shows when it is asked for.
+pub fn check_host() -> Result<(), JitError> {
     if !is_x86_feature("bmi2") {
         return Err(JitError::Processor("BMI2"));
     }
@@ -135,7 +143,7 @@ impl Jit {
 
     /// A translator that works in a given way.
     pub fn tuned(tuning: Tuning) -> Result<Self, JitError> {
-        check_host()?;
+        (tuning.host)()?;
         let mut arena = Arena::new()?;
         let stubs = Stubs::new(&mut arena)?;
         let mut context = ContextPage::new()?;
@@ -151,6 +159,8 @@ impl Jit {
         c.code = [arena.start() as u64, crate::arena::CODE_BYTES as u64];
         let jumps = Box::new(Jumps::new()?);
         c.jumps = jumps.start();
+        let counts = Counts::new(tuning.counts);
+        context.get().counts = counts.start();
         Ok(Self {
             cache: Cache::default(),
             arena,
@@ -162,6 +172,7 @@ impl Jit {
             soft: HashSet::new(),
             tuning,
             counters: Counters::default(),
+            counts,
         })
     }
 
@@ -171,6 +182,12 @@ impl Jit {
         self.context.get().doors = [Door::SHUT; 2];
         self.windows.clear();
         self.soft.clear();
+    }
+
+    /// Makes blocks of at most so many instructions from now on; returns how many it were.
+    pub fn set_block_insns(&mut self, most: usize) -> usize {
+        self.flush();
+        std::mem::replace(&mut self.tuning.block_insns, most)
     }
 
     /// Runs until `budget` steps are done or something else ends it. The state is exact then.
@@ -387,8 +404,11 @@ impl Jit {
         sys.mem.arena().read(key.place, bytes);
         let (limit, mode, features) = (key.limit, key.mode, cpu.state.model.features);
         let (place, soft, most) = (key.place, &self.soft, self.tuning.block_insns);
+        let number = self.cache.len() as u32;
+        self.counts.begin(number);
+        let (eip, counter) = (key.eip, self.counts.counter(number));
         let source =
-            Source { bytes, eip: key.eip, page_offset, limit, mode, features, place, soft, most };
+            Source { bytes, eip, page_offset, limit, mode, features, place, soft, most, counter };
         let first_edge = self.cache.next_edge();
         let draft = emit::translate(&source, self.arena.next(), &mut self.cache.sites, first_edge)?;
         self.counters.made(&draft);

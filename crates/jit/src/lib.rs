@@ -11,6 +11,7 @@ pub mod arena;
 pub mod block;
 mod cache;
 pub mod callout;
+mod counts;
 pub mod door;
 pub mod emit;
 mod engine;
@@ -27,5 +28,5 @@ pub mod survey;
 pub mod window;
 
 pub use arena::JitError;
-pub use engine::{Jit, Links, Tuning, WindowUse};
+pub use engine::{Jit, Links, Tuning, WindowUse, check_host};
 pub use stats::Statistics;

@@ -26,6 +26,8 @@ pub struct Stubs {
     pub load_x87: usize,
     /// Loads the guest's XMM registers and MXCSR.
     pub load_sse: usize,
+    /// Bytes of all of them, from the front of the arena.
+    pub len: usize,
 }
 
 impl Stubs {
@@ -50,7 +52,8 @@ impl Stubs {
         let code = ops.finalize().expect("the stubs use only labels that they define");
         arena.add(&code);
         arena.keep();
-        Ok(Self { enter, callout, miss, exit_edge, exit_dispatch, load_x87, load_sse })
+        let len = code.len();
+        Ok(Self { enter, callout, miss, exit_edge, exit_dispatch, load_x87, load_sse, len })
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Translated {
     pub listing: Listing,
     /// Direct jumps out of it.
     pub links: Vec<Link>,
+    /// How often it was executed since it was made, where that is counted.
+    pub executions: Option<u64>,
 }
 
 impl Translated {
@@ -56,7 +58,46 @@ impl Translated {
     }
 }
 
+/// What a search of all emitted code found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Blocks that can be executed.
+    pub blocks: usize,
+    /// Host instructions in them.
+    pub host_insns: usize,
+    /// Those that a user program must not run, with where they lie: there are none.
+    pub forbidden: Vec<String>,
+    /// Those in the stubs: WRGSBASE, which sets the window.
+    pub in_stubs: Vec<String>,
+}
+
 impl Jit {
+    /// Searches all code that can be executed, as it lies in the arena, for host instructions that
+    /// a user program must not run.
+    #[must_use]
+    pub fn sweep(&self) -> Sweep {
+        let mut sweep = Sweep::default();
+        let stubs = self.arena.code(self.arena.start(), self.stubs.len);
+        let lines = decode::disassemble_host(&stubs, 0).into_iter();
+        sweep.in_stubs = lines.filter(|l| l.is_forbidden).map(|l| l.text).collect();
+        for (_, block) in self.cache.live() {
+            let ip = (block.start - self.arena.start()) as u64;
+            let lines = decode::disassemble_host(&self.arena.code(block.start, block.host_len), ip);
+            sweep.blocks += 1;
+            sweep.host_insns += lines.len();
+            let bad = lines.into_iter().filter(|l| l.is_forbidden);
+            sweep.forbidden.extend(bad.map(|l| {
+                format!(
+                    "{} at host +{:X}h, EIP {:08X}",
+                    l.text,
+                    ip as usize + l.offset,
+                    block.key.eip
+                )
+            }));
+        }
+        sweep
+    }
+
     /// All blocks that can be executed, by the physical address of their guest code.
     ///
     /// Nothing but the host code is kept of a translation: it is made again here, to know which
@@ -67,7 +108,7 @@ impl Jit {
         let blocks = self.cache.live();
         let mut all: Vec<Translated> = blocks
             .filter_map(|(id, block)| {
-                self.look_at(cpu, sys, block, links.remove(&id).unwrap_or_default())
+                self.look_at(cpu, sys, (id, block), links.remove(&id).unwrap_or_default())
             })
             .collect();
         all.sort_by_key(|b| (b.physical.first().copied(), b.eip, b.host));
@@ -93,7 +134,7 @@ impl Jit {
         &self,
         cpu: &Cpu,
         sys: &System,
-        block: &Block,
+        (id, block): (u32, &Block),
         links: Vec<Link>,
     ) -> Option<Translated> {
         let key = block.key;
@@ -110,6 +151,7 @@ impl Jit {
             place: key.place,
             soft: &self.soft,
             most: self.tuning.block_insns,
+            counter: self.counts.counter(id),
         };
         let draft = translate(&source, block.start, &mut Vec::new(), 0)?;
         if (draft.len, draft.code.len()) != (block.len, block.host_len) {
@@ -128,6 +170,7 @@ impl Jit {
             host,
             listing: lay_out(&source, &draft, &code, host),
             links,
+            executions: self.counts.of(id),
         })
     }
 }

@@ -17,6 +17,7 @@ use interp::Cpu;
 use mmu::WriteRight;
 use std::collections::HashMap;
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use x86::LinAddr;
 
 /// Bytes of a window: all addresses that 32 bits form, and a page for accesses that run over.
@@ -24,8 +25,13 @@ const BYTES: usize = (1 << 32) + PAGE;
 const PAGE: usize = 4096;
 /// Pages mapped at once at most, where they follow each other in the guest's memory too.
 const RUN: u32 = 64;
-/// Pages mapped before all are dropped: the kernel allows 65,530 mappings for the process.
-const MOST_PAGES: usize = 24_000;
+/// Pages that the windows of one process may have mapped: the kernel allows it 65,530 mappings,
+/// a page takes two where its neighbours aren't mapped, and at the limit even an allocation fails.
+const MOST_PAGES: usize = 28_000;
+/// Pages mapped now, in all windows of the process.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
+/// Translators that share them.
+static SHARERS: AtomicUsize = AtomicUsize::new(0);
 /// Steps without a withdrawal after which windows open; more after one that didn't pay.
 const REST_LEAST: u64 = 50_000;
 const REST_MOST: u64 = 1 << 32;
@@ -67,7 +73,9 @@ impl Window {
         if done == libc::MAP_FAILED {
             return false;
         }
+        let before = self.pages.len();
         self.pages.extend((0..count).map(|n| (page + n, (from + n, write))));
+        MAPPED.fetch_add(self.pages.len() - before, Ordering::Relaxed);
         true
     }
 
@@ -75,13 +83,18 @@ impl Window {
         if self.pages.is_empty() {
             return;
         }
+        MAPPED.fetch_sub(self.pages.len(), Ordering::Relaxed);
         self.pages.clear();
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
+        let at = self.area.at.as_ptr().cast();
         // SAFETY: replaces our own reservation by a fresh one; no Rust object lies in it.
-        let done = unsafe {
-            libc::mmap(self.area.at.as_ptr().cast(), BYTES, libc::PROT_NONE, flags, -1, 0)
-        };
-        assert!(done != libc::MAP_FAILED, "a reservation can be made again in its place");
+        let done = unsafe { libc::mmap(at, BYTES, libc::PROT_NONE, flags, -1, 0) };
+        if done == libc::MAP_FAILED {
+            // Others used up the process's mappings: what is mapped stays, and is closed.
+            // SAFETY: the range is our own reservation; no mapping is split.
+            let closed = unsafe { libc::mprotect(at, BYTES, libc::PROT_NONE) };
+            assert_eq!(closed, 0, "rights can be taken from a whole mapping");
+        }
     }
 
     /// Takes write rights from the mappings of a page of the arena.
@@ -96,6 +109,13 @@ impl Window {
                 }
             }
         }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // The area goes with all its pages.
+        MAPPED.fetch_sub(self.pages.len(), Ordering::Relaxed);
     }
 }
 
@@ -160,10 +180,17 @@ pub struct WindowCounts {
     pub pages: u64,
 }
 
+impl Drop for Windows {
+    fn drop(&mut self) {
+        SHARERS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Windows {
     /// Closed windows.
     #[must_use]
     pub fn new(when: WindowUse) -> Self {
+        SHARERS.fetch_add(1, Ordering::Relaxed);
         Self {
             by_privilege: [None, None],
             version: 0,
@@ -184,6 +211,17 @@ impl Windows {
 
     fn count(&self) -> usize {
         self.by_privilege.iter().flatten().map(|w| w.pages.len()).sum()
+    }
+
+    /// Makes room for a run of pages by dropping all of ours. False where others take all there is:
+    /// they drop theirs when they next map one.
+    fn make_room(&mut self) -> bool {
+        let share = MOST_PAGES / SHARERS.load(Ordering::Relaxed).max(1);
+        let is_full = || MAPPED.load(Ordering::Relaxed) + RUN as usize > MOST_PAGES;
+        if self.count() + RUN as usize > share || is_full() {
+            self.clear();
+        }
+        !is_full()
     }
 
     /// Brings the windows up to date with the view; the base of the one to be used now, if any
@@ -256,8 +294,8 @@ impl Windows {
     /// After the interpreter carried out an access at `lin` that the window refused: maps what
     /// may be mapped now. False where that is no more than before.
     pub fn fill(&mut self, cpu: &Cpu, sys: &System, lin: u32) -> bool {
-        if self.count() > MOST_PAGES {
-            self.clear();
+        if !self.make_room() {
+            return false;
         }
         let user = cpu.state.cpl == 3;
         let Some(window) = &mut self.by_privilege[usize::from(user)] else { return false };

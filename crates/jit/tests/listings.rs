@@ -193,9 +193,9 @@ fn x87_instructions_are_the_guests_bytes_once_the_unit_is_loaded() {
                           fstp qword ptr gs:[ebx], st
             00001009  add esi, 8                         rewritten
                           lea r8d, [rbx]
-                          mov [r15+408h], r8d
+                          mov [r15+4A8h], r8d
                           add esi, 8
-                          mov dword ptr [r15+404h], 4000004h
+                          mov dword ptr [r15+4A4h], 4000004h
                           jmp 11Ch
         "#]],
     );
@@ -216,12 +216,12 @@ fn x87_status_and_control_are_read_and_loaded_in_line() {
                           sahf
             00001005  fldcw [ebx]                        expanded
                           movzx r9d, word ptr gs:[ebx]
-                          mov [r15+40Ch], r9d
-                          fldcw [r15+40Ch]
+                          mov [r15+4ACh], r9d
+                          fldcw [r15+4ACh]
             00001007  fnstcw [ebx]                       rewritten
                           fnstcw gs:[ebx]
-                          mov word ptr [r15+404h], 1
-                          mov byte ptr [r15+406h], 0
+                          mov word ptr [r15+4A4h], 1
+                          mov byte ptr [r15+4A6h], 0
                           jmp 0EEh
         "#]],
     );
@@ -243,8 +243,8 @@ fn without_ne_a_control_word_that_unmasks_is_for_the_interpreter() {
                           mov rcx, r10
                           jmp 83h
                           mov rcx, r10
-                          mov [r15+40Ch], r9d
-                          fldcw [r15+40Ch]
+                          mov [r15+4ACh], r9d
+                          fldcw [r15+4ACh]
                           jmp 9Ch
         "#]],
     );

@@ -23,8 +23,10 @@ pub const MEMORY_DEFAULT: u64 = 32 << 20;
 /// How instructions are run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// The interpreter, in blocks.
+    /// The translator; the interpreter on a host that can't have one.
     #[default]
+    Best,
+    /// The interpreter, in blocks.
     Interp,
     /// The translator.
     Jit,
@@ -38,6 +40,7 @@ impl Engine {
     /// How the machine runs, and in lockstep its twin.
     pub(crate) fn runners(self) -> (Way, Option<Way>) {
         match self {
+            Self::Best => (Way::Best, None),
             Self::Interp => (Way::Blocks, None),
             Self::Jit => (Way::Translated, None),
             Self::Lockstep => (Way::Translated, Some(Way::Blocks)),

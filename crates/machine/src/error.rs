@@ -34,7 +34,7 @@ pub enum MachineError {
         host: u64,
     },
     /// The host can't have the translator.
-    #[error(transparent)]
+    #[error("{0}; use the interpreter (--engine interp)")]
     Jit(#[from] jit::JitError),
     /// The host refused the memory.
     #[error(transparent)]

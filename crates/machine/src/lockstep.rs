@@ -4,8 +4,13 @@
 //!
 //! Budgets are pseudo-random, so that slices end everywhere: within blocks, within REP, between
 //! a fault and its handler. When a slice ends in a difference, both machines go back to the last
-//! checkpoint and come again, step by step at the end, to find the very instruction. A difference
-//! that doesn't show then hangs on what a host's cache held: the report says so.
+//! checkpoint and come again: block by block from where they were equal, to find the block, and then
+//! with blocks of one instruction, to find the very instruction. A difference that doesn't show then
+//! hangs on what a host's cache held, or on the block as a whole: the report says so.
+
+mod report;
+
+pub use report::{Difference, Divergence};
 
 use crate::config::MachineConfig;
 use crate::error::MachineError;
@@ -13,63 +18,15 @@ use crate::machine::Machine;
 use crate::runner::Way;
 use crate::snapshot;
 use crate::stop::{StopReason, Until};
-use std::fmt;
+use jit::survey::Translated;
 use x86::segment::SegReg;
-use x86::{LinAddr, State};
+use x86::{LinAddr, PhysAddr};
 
 /// Devices and translations are compared every so many slices.
 const DEVICES_EVERY: u64 = 16;
 /// RAM is compared every so many steps.
 const RAM_EVERY: u64 = 4_000_000;
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// Name, in the first way, in the second.
-pub type Difference = (String, String, String);
-
-/// Two ways of running that came to different states.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Divergence {
-    /// The last step at which both were equal.
-    pub equal_at: u64,
-    /// The step at which they weren't.
-    pub step: u64,
-    /// Seen again on the way from a checkpoint, so that `step` is the first that differs.
-    pub is_exact: bool,
-    /// What differs.
-    pub differences: Vec<Difference>,
-    /// The two ways of running.
-    pub ways: [&'static str; 2],
-    /// The state in the first way.
-    pub first: Box<State>,
-    /// The state in the second.
-    pub second: Box<State>,
-    /// The instructions from where both were equal.
-    pub code: Vec<String>,
-}
-
-impl fmt::Display for Divergence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "lockstep: {} and {} differ at step {} (equal at step {})",
-            self.ways[0], self.ways[1], self.step, self.equal_at
-        )?;
-        if !self.is_exact {
-            writeln!(f, "it didn't show again from a checkpoint: something cached made it")?;
-        }
-        writeln!(f, "{:<14} {:>28} {:>28}", "", self.ways[0], self.ways[1])?;
-        for (name, left, right) in self.differences.iter().take(SHOWN) {
-            writeln!(f, "{name:<14} {left:>28} {right:>28}")?;
-        }
-        if let Some(more) = self.differences.len().checked_sub(SHOWN).filter(|n| *n > 0) {
-            writeln!(f, "and {more} more")?;
-        }
-        writeln!(f, "from where both were equal:")?;
-        self.code.iter().try_for_each(|line| writeln!(f, "  {line}"))
-    }
-}
-
-const SHOWN: usize = 12;
 
 /// The second machine.
 pub(crate) struct Twin {
@@ -125,7 +82,7 @@ impl Twin {
             if (is_done || is_ram_due)
                 && let Some(found) = ram_difference(main, &self.machine)
             {
-                let found = self.report(main, main.steps(), Vec::new(), vec![found]);
+                let found = self.report(main, main.steps(), None, vec![found]);
                 return StopReason::Diverged(Box::new(found));
             }
             if is_ram_due {
@@ -147,53 +104,75 @@ impl Twin {
         if differences.is_empty() {
             return (stop, None);
         }
-        (stop, Some(self.report(main, equal_at, ahead.listing(), differences)))
+        (stop, Some(self.report(main, equal_at, Some(ahead), differences)))
     }
 
     fn report(
         &self,
         main: &Machine,
         equal_at: u64,
-        code: Vec<String>,
+        ahead: Option<Ahead>,
         differences: Vec<Difference>,
     ) -> Divergence {
+        let block = ahead.as_ref().and_then(|ahead| ahead.block(&main.translations()).cloned());
         Divergence {
             equal_at,
             step: main.steps(),
             is_exact: false,
+            block: block.map(Box::new),
+            block_at: None,
             differences,
             ways: self.ways.map(Way::name),
             first: Box::new(main.cpu.state.clone()),
             second: Box::new(self.machine.cpu.state.clone()),
-            code,
+            code: ahead.map_or_else(Vec::new, |ahead| ahead.listing()),
         }
     }
 
-    /// Goes again from the checkpoint to where both were last equal, then step by step.
+    /// Goes again from the checkpoint to where both were last equal, then block by block, and from
+    /// the block that differs on instruction by instruction.
     fn narrow(&mut self, main: &mut Machine, found: Divergence) -> Divergence {
         let Some(checkpoint) = self.checkpoint.take() else {
             return found;
         };
-        let sent = main.board.outputs();
-        let is_back = main.go_back(&checkpoint.snapshot, checkpoint.inputs)
-            && self.machine.go_back(&checkpoint.snapshot, checkpoint.inputs);
-        let exact = if is_back { self.step_to(main, &found) } else { None };
+        let (sent, blocks) = (main.board.outputs(), main.translations());
+        let steps = |ahead: &Ahead| ahead.block(&blocks).map_or(1, |b| b.listing.entries.len());
+        let by_block = self.again(main, &checkpoint, &found, steps);
+        let found = by_block.map_or(found, |b| Divergence { block_at: Some(b.equal_at), ..b });
+        let usual =
+            [&mut *main, &mut self.machine].map(|machine| machine.engine.set_block_insns(1));
+        let by_insn = self.again(main, &checkpoint, &found, |_| 1);
+        for (machine, most) in [&mut *main, &mut self.machine].into_iter().zip(usual) {
+            machine.engine.set_block_insns(most);
+        }
         main.board.put_outputs(sent);
-        exact.map_or(found, |exact| Divergence { is_exact: true, ..exact })
+        let Some(exact) = by_insn else { return found };
+        let block = found.block.or(exact.block);
+        Divergence { is_exact: true, block, block_at: found.block_at, ..exact }
     }
 
-    fn step_to(&mut self, main: &mut Machine, found: &Divergence) -> Option<Divergence> {
+    /// Both from a checkpoint to where they were last equal, then on by so many steps at a time.
+    fn again(
+        &mut self,
+        main: &mut Machine,
+        checkpoint: &Checkpoint,
+        found: &Divergence,
+        steps: impl Fn(&Ahead) -> usize,
+    ) -> Option<Divergence> {
         for machine in [&mut *main, &mut self.machine] {
+            if !machine.go_back(&checkpoint.snapshot, checkpoint.inputs) {
+                return None;
+            }
             while machine.advance_alone(Until::step(found.equal_at)) == StopReason::EventsFull {
                 drop(machine.cpu.events.take());
             }
         }
         while main.steps() < found.step {
             drop((main.cpu.events.take(), self.machine.cpu.events.take()));
-            let next = main.steps() + 1;
-            let (stop, exact) = self.slice(main, Until::step(next));
-            if exact.is_some() || stop != StopReason::Until {
-                return exact;
+            let next = main.steps() + steps(&Ahead::of(main)) as u64;
+            let (stop, differs) = self.slice(main, Until::step(next));
+            if differs.is_some() || stop != StopReason::Until {
+                return differs;
             }
         }
         None
@@ -213,7 +192,7 @@ impl Twin {
         check("steps", main.steps().to_string(), twin.steps().to_string());
         check("virtual ns", main.now_ns().to_string(), twin.now_ns().to_string());
         if main.cpu.state != twin.cpu.state {
-            let (left, right) = (fields(&main.cpu.state), fields(&twin.cpu.state));
+            let (left, right) = (report::fields(&main.cpu.state), report::fields(&twin.cpu.state));
             for ((name, left), (_, right)) in left.into_iter().zip(right) {
                 check(&name, left, right);
             }
@@ -249,62 +228,11 @@ fn ram_difference(main: &Machine, twin: &Machine) -> Option<Difference> {
     })
 }
 
-/// Every field of a state, as text.
-fn fields(state: &State) -> Vec<(String, String)> {
-    const NAMES: [&str; 8] = ["EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI"];
-    let mut all: Vec<(String, String)> = Vec::new();
-    let mut add = |name: &str, value: String| all.push((name.to_owned(), value));
-    for (name, value) in NAMES.iter().zip(&state.gpr) {
-        add(name, format!("{value:08x}"));
-    }
-    add("EIP", format!("{:08x}", state.rip));
-    add("EFLAGS", format!("{:08x}", state.eflags()));
-    for s in SegReg::ALL {
-        add(s.name(), segment(state.segment(s)));
-    }
-    add("LDTR", segment(&state.ldtr));
-    add("TR", segment(&state.tr));
-    add("GDTR", format!("{:08x}+{:x}", state.gdtr.base, state.gdtr.limit));
-    add("IDTR", format!("{:08x}+{:x}", state.idtr.base, state.idtr.limit));
-    for (name, value) in
-        [("CR0", state.cr0), ("CR2", state.cr2), ("CR3", state.cr3), ("CR4", state.cr4)]
-    {
-        add(name, format!("{value:08x}"));
-    }
-    for (i, value) in state.dr.iter().enumerate() {
-        add(&format!("DR{i}"), format!("{value:08x}"));
-    }
-    add("PDPTE", format!("{:x?}", state.pdpte));
-    add("MSR", format!("{:x?}", state.msr));
-    add("CPL", state.cpl.to_string());
-    add("shadow", format!("{:?}", state.shadow));
-    add("activity", format!("{:?}", state.activity));
-    add("NMI", format!("masked {}, pending {}", state.nmi_masked, state.nmi_pending));
-    add("debug", format!("{:x}", state.pending_debug));
-    add("FPU", fpu(&state.fpu));
-    for (i, r) in state.fpu.regs.iter().enumerate() {
-        add(&format!("R{i}"), format!("{:04x}:{:016x}", r.sign_exponent, r.significand));
-    }
-    for (i, value) in state.xmm.iter().enumerate() {
-        add(&format!("XMM{i}"), format!("{value:032x}"));
-    }
-    add("MXCSR", format!("{:x}", state.mxcsr));
-    all
-}
-
-/// Control, status, full registers, opcode, instruction pointer, data pointer.
-fn fpu(f: &x86::Fpu) -> String {
-    let pointers = format!("{:04x}:{:08x} {:04x}:{:08x}", f.cs, f.ip, f.ds, f.dp);
-    format!("{:04x} {:04x} {:02x} {:03x} {pointers}", f.control, f.status, f.full, f.opcode)
-}
-
-fn segment(s: &x86::Segment) -> String {
-    format!("{:04x} {:08x}+{:x} {:04x}", s.selector.0, s.base, s.limit, s.attrs)
-}
-
-/// The bytes from where a machine is.
+/// What comes next where a machine is.
 struct Ahead {
     eip: u32,
+    place: Option<PhysAddr>,
+    is_user: bool,
     bytes: [u8; 64],
     count: usize,
     is_32bit: bool,
@@ -316,7 +244,19 @@ impl Ahead {
         let mut bytes = [0; 64];
         let at = LinAddr(state.segment(SegReg::Cs).base).add32(u64::from(state.eip()));
         let count = machine.cpu.peek(&machine.board.sys, at, &mut bytes);
-        Self { eip: state.eip(), bytes, count, is_32bit: state.code32() }
+        let place = machine.cpu.mmu.peek(&machine.board.sys.mem, at);
+        let (is_user, is_32bit) = (state.cpl == 3, state.code32());
+        Self { eip: state.eip(), place, is_user, bytes, count, is_32bit }
+    }
+
+    /// The block there; of several the one with the highest place, made last.
+    fn block<'a>(&self, blocks: &'a [Translated]) -> Option<&'a Translated> {
+        let place = self.place?;
+        let fits = |b: &&Translated| {
+            let mode = (b.is_user, b.is_32bit) == (self.is_user, self.is_32bit);
+            b.eip == self.eip && mode && b.physical.contains(&place)
+        };
+        blocks.iter().filter(fits).max_by_key(|b| b.host)
     }
 
     fn listing(&self) -> Vec<String> {

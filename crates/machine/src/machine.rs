@@ -31,7 +31,7 @@ const LOOP_STEPS: u64 = 16;
 pub struct Machine {
     pub(crate) cpu: Cpu,
     pub(crate) board: Board,
-    engine: Runner,
+    pub(crate) engine: Runner,
     pub(crate) handoff: Option<Handoff>,
     /// The kernel is still to be started.
     pub(crate) booting_kernel: bool,
@@ -56,6 +56,8 @@ impl Machine {
             return Self::alone(&config, way);
         };
         config.keep_writes_in_memory();
+        // The interpreter in the translator's place would be compared with itself.
+        config.translator.cold_runs = 0;
         let twin = Some(Box::new(Twin::new(&config, [way, other])?));
         Ok(Self { twin, ..Self::alone(&config, way)? })
     }
@@ -127,10 +129,22 @@ impl Machine {
         self.engine.flush();
     }
 
+    /// Why the interpreter runs what [`Engine::Best`](crate::Engine::Best) would have translated.
+    #[must_use]
+    pub fn untranslated(&self) -> Option<&jit::JitError> {
+        self.engine.untranslated()
+    }
+
     /// What is translated now, by physical address; nothing where nothing translates.
     #[must_use]
     pub fn translations(&self) -> Vec<jit::survey::Translated> {
         self.engine.survey(&self.cpu, &self.board.sys)
+    }
+
+    /// Searches all emitted code for instructions that a user program must not run.
+    #[must_use]
+    pub fn sweep(&self) -> jit::survey::Sweep {
+        self.engine.sweep()
     }
 
     /// What the translator has done since power-on; `None` where nothing translates.

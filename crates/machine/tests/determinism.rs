@@ -104,9 +104,12 @@ fn assert_same(one: &Seen, other: &Seen) {
 
 #[test]
 fn two_runs_with_the_same_input_are_the_same() {
-    let ((one, log), (other, same)) = (live(Engine::Interp), live(Engine::Interp));
-    assert_same(&one, &other);
-    assert_eq!(log, same);
+    let (one, log) = live(Engine::Interp);
+    for engine in [Engine::Interp, Engine::Jit] {
+        let (other, same) = live(engine);
+        assert_same(&one, &other);
+        assert_eq!(log, same);
+    }
     assert!(one.events.len() > 1000 && one.screen.len() > 100);
 }
 

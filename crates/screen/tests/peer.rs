@@ -36,8 +36,8 @@ fn finish(machine: &mut Machine) {
 }
 
 /// What our machine shows.
-fn ours(number: u8) -> Frame {
-    let mut machine = machine(number, Engine::Interp);
+fn ours(number: u8, engine: Engine) -> Frame {
+    let mut machine = machine(number, engine);
     finish(&mut machine);
     assert_eq!(machine.board().take_console(), b"D");
     render(&machine.scanout())
@@ -81,15 +81,24 @@ fn difference(name: &str, ours: &Frame, kept: &Frame) -> Option<String> {
     Some(format!("{} dots, the first at {:?}: {a:?} here, {b:?} there", wrong.len(), place(first)))
 }
 
-#[test]
-fn every_mode_shows_what_qemu_shows() {
+fn every_mode_shows_what_qemu_shows(engine: Engine) {
     let mut wrong = Vec::new();
     for (number, name) in (0..).zip(NAMES) {
-        if let Some(how) = difference(name, &ours(number), &kept(name)) {
+        if let Some(how) = difference(name, &ours(number, engine), &kept(name)) {
             wrong.push(format!("{name}: {how}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_mode_that_is_interpreted_shows_what_qemu_shows() {
+    every_mode_shows_what_qemu_shows(Engine::Interp);
+}
+
+#[test]
+fn every_mode_that_is_translated_shows_what_qemu_shows() {
+    every_mode_shows_what_qemu_shows(Engine::Jit);
 }
 
 fn number(name: &str) -> u8 {
@@ -98,12 +107,16 @@ fn number(name: &str) -> u8 {
 
 /// Saves at five moments of a run; each time a restored machine must end as the first did.
 fn goes_on_the_same(name: &str) {
-    let mut whole = machine(number(name), Engine::Interp);
+    [Engine::Interp, Engine::Jit].into_iter().for_each(|engine| goes_on_the_same_on(engine, name));
+}
+
+fn goes_on_the_same_on(engine: Engine, name: &str) {
+    let mut whole = machine(number(name), engine);
     finish(&mut whole);
-    let mut run = machine(number(name), Engine::Interp);
+    let mut run = machine(number(name), engine);
     for part in 1..=5 {
         run.advance(Until::step(whole.steps() * part / 6 + part));
-        let mut restored = machine(number(name), Engine::Interp);
+        let mut restored = machine(number(name), engine);
         restored.restore(&run.save()).expect("a snapshot of an equal machine");
         assert_eq!(restored.state_hash(), run.state_hash(), "{name}, part {part}");
         finish(&mut restored);

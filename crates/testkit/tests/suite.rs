@@ -3,7 +3,7 @@
 //! to differ the screen is listed in `DIFFERENCES.md`, and must differ.
 
 use devices::{Civil, Key, Motion};
-use machine::{Input, Machine, MachineConfig, Medium, StopReason, Until};
+use machine::{Engine, Input, Machine, MachineConfig, Medium, StopReason, Until};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use testkit::shots::{Picture, numbered_disks, numbered_floppy};
@@ -12,6 +12,9 @@ use testkit::shots::{Picture, numbered_disks, numbered_floppy};
 const SLICE_NS: u64 = 20_000_000;
 /// No program takes longer.
 const MOST_NS: u64 = 120_000_000_000;
+
+/// Every program runs on both.
+const ENGINES: [Engine; 2] = [Engine::Interp, Engine::Jit];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../roms/suite")
@@ -22,9 +25,9 @@ fn read(name: &str) -> String {
 }
 
 /// The program's machine.
-fn boot(program: &str) -> Machine {
+fn boot(program: &str, engine: Engine) -> Machine {
     let image = roms::get(program).expect("a program of the suite");
-    let mut config = MachineConfig { start: Civil::DEFAULT, ..MachineConfig::default() };
+    let mut config = MachineConfig { engine, start: Civil::DEFAULT, ..MachineConfig::default() };
     config.add_image(image.into()).expect("a boot sector");
     config.floppies[1] = Some(Medium::floppy(numbered_floppy().into()).expect("a diskette"));
     config.disks = numbered_disks().map(|disk| Some(Medium::disk(disk.into())));
@@ -50,8 +53,8 @@ fn picture(machine: &Machine) -> Picture {
 }
 
 /// Runs a program to its end and returns its screens by name.
-fn screens(program: &str) -> Vec<(String, Picture)> {
-    let mut machine = boot(program);
+fn screens(program: &str, engine: Engine) -> Vec<(String, Picture)> {
+    let mut machine = boot(program, engine);
     let (mut said, mut seen) = (String::new(), Vec::new());
     while machine.now_ns() < MOST_NS {
         let stop = advance(&mut machine);
@@ -80,7 +83,11 @@ const MOUSE_LINES: &str = " 00 00\n 00 AA\n 05 01\n 00 00\n 00 00\n 00 AA\n 00 0
 
 #[test]
 fn the_mouse_answers_and_its_packets_reach_the_handler_as_with_the_peer() {
-    let mut machine = boot("mouse-packets");
+    ENGINES.into_iter().for_each(the_mouse_answers);
+}
+
+fn the_mouse_answers(engine: Engine) {
+    let mut machine = boot("mouse-packets", engine);
     let mut said = String::new();
     let moved = |dx, dy, buttons| Input::Mouse(Motion { dx, dy, wheel: 0, buttons });
     let mut inputs = vec![moved(5, 3, 0), moved(0, 0, 1), moved(-7, 0, 1), moved(0, 0, 0)];
@@ -114,12 +121,16 @@ fn keep(program: &str, name: &str, picture: &Picture) -> PathBuf {
 }
 
 fn compare(program: &str) {
+    ENGINES.into_iter().for_each(|engine| compare_on(program, engine));
+}
+
+fn compare_on(program: &str, engine: Engine) {
     let transcript = read(&format!("{program}.txt"));
     let lines = transcript.lines().filter(|line| !line.starts_with('#'));
     let peers: BTreeMap<&str, &str> =
         lines.map(|line| (line.split(' ').next().unwrap_or_default(), line)).collect();
     let meant = meant(program);
-    let ours = screens(program);
+    let ours = screens(program, engine);
     let mut wrong = Vec::new();
     for (name, picture) in &ours {
         let line = picture.line(name);
@@ -131,7 +142,7 @@ fn compare(program: &str) {
     }
     let names: Vec<&str> = ours.iter().map(|(name, _)| name.as_str()).collect();
     assert!(peers.keys().all(|name| names.contains(name)), "{program} has only {names:?}");
-    assert!(wrong.is_empty(), "{program}:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{program} on {engine:?}:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -177,7 +188,11 @@ fn two_diskettes_and_four_disks_are_told_apart() {
 /// The checks of `roms/bioscheck`: registers, flags and memory of each service.
 #[test]
 fn bioscheck_finds_nothing_wrong() {
-    let mut machine = boot("bioscheck");
+    ENGINES.into_iter().for_each(bioscheck_finds_nothing);
+}
+
+fn bioscheck_finds_nothing(engine: Engine) {
+    let mut machine = boot("bioscheck", engine);
     let mut said = String::new();
     let stop = loop {
         let stop = advance(&mut machine);

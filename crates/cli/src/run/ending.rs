@@ -1,5 +1,6 @@
 //! The end of a run: what is said about it, the files that were asked for, and the status.
 
+use super::callouts;
 use super::scene::{Memory, chain, rows, scene};
 use super::session::{End, Session};
 use crate::args::{Dump, RunArgs};
@@ -13,6 +14,7 @@ use machine::{HangKind, Machine, StopReason};
 use std::path::Path;
 use std::process::ExitCode;
 use x86::PhysAddr;
+use x86::event::Wanted;
 
 /// Says how the run ended, writes what was asked for, and gives the exit status.
 pub fn conclude(args: &RunArgs, mut session: Session<'_>, end: End) -> Result<ExitCode, Failure> {
@@ -30,6 +32,7 @@ pub fn conclude(args: &RunArgs, mut session: Session<'_>, end: End) -> Result<Ex
         output::say(&format!("cloister: {text}"));
     }
     explain_to_person(&scene);
+    let counts = args.trace.is_some_and(|kinds| kinds.contains(Wanted::CALLOUTS));
     if matches!(end, End::Interrupted) {
         output::say(&format!("\nregisters:\n{}", registers::text(scene.state).join("\n")));
     }
@@ -44,6 +47,9 @@ pub fn conclude(args: &RunArgs, mut session: Session<'_>, end: End) -> Result<Ex
     }
     for dump in &args.dump {
         write_dump(machine, dump)?;
+    }
+    if counts {
+        output::say(&format!("\n{}", callouts::tables(&mut session.machine).join("\n")));
     }
     Ok(ExitCode::from(status))
 }

@@ -6,9 +6,10 @@ use super::hearing::Hearing;
 use super::pacer::Pacer;
 use super::ports::Ports;
 use super::scene::rows;
+use super::setup;
 use super::trace::Trace;
 use super::typist::Typist;
-use crate::args::{ClockKind, Display, Engine, RunArgs, Serial};
+use crate::args::{ClockKind, Display, RunArgs, Serial};
 use crate::failure::{Failure, plain};
 use crate::live::{Live, Signals, Wish};
 use crate::output::{Console, Stream, Style};
@@ -100,7 +101,7 @@ impl<'a> Session<'a> {
         let watched = is_watched(args);
         let scripted = args.expect.is_some() || args.keys.is_some();
         let hosted = match args.clock {
-            None => watched && !scripted && matches!(args.engine, Engine::Interp | Engine::Jit),
+            None => watched && !scripted && !setup::compares(args),
             Some(kind) => kind == ClockKind::Host,
         };
         Ok(Self {

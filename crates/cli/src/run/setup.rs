@@ -9,7 +9,9 @@ use crate::output;
 use crate::status::Status;
 use debugger::Symbols;
 use machine::boot::{self, Format};
-use machine::{BootDevice, ImageError, KernelSource, Machine, MachineConfig, MachineError, Medium};
+use machine::{
+    BootDevice, ImageError, KernelSource, Machine, MachineConfig, MachineError, Medium, Tuning,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,26 +28,43 @@ pub fn engine(args: &RunArgs) -> Result<machine::Engine, Failure> {
     if args.trace_out.is_some() && args.trace_out == args.report {
         return Err(Failure::usage("--trace-out and --report name the same file"));
     }
-    let compares = matches!(args.engine, Engine::Lockstep | Engine::LockstepInterp);
-    if compares && args.clock == Some(ClockKind::Host) {
+    if compares(args) && args.clock == Some(ClockKind::Host) {
         return Err(Failure::usage("--engine lockstep compares exact runs: use --clock virtual"));
     }
     Ok(match args.engine {
-        Engine::Interp => machine::Engine::Interp,
-        Engine::Jit => machine::Engine::Jit,
-        Engine::Lockstep => machine::Engine::Lockstep,
-        Engine::LockstepInterp => machine::Engine::LockstepInterp,
+        None => machine::Engine::Best,
+        Some(Engine::Interp) => machine::Engine::Interp,
+        Some(Engine::Jit) => machine::Engine::Jit,
+        Some(Engine::Lockstep) => machine::Engine::Lockstep,
+        Some(Engine::LockstepInterp) => machine::Engine::LockstepInterp,
     })
 }
 
+/// Two machines are compared all the way.
+pub fn compares(args: &RunArgs) -> bool {
+    matches!(args.engine, Some(Engine::Lockstep | Engine::LockstepInterp))
+}
+
+/// Says so where the host can't have the translator that nobody asked for by name.
+pub fn say_what_runs(machine: &Machine) {
+    if let Some(why) = machine.untranslated() {
+        output::say(&format!("cloister: {why}: the interpreter runs instead"));
+    }
+}
+
 /// Builds the machine.
-pub fn machine(args: &MachineArgs, engine: machine::Engine) -> Result<Machine, Failure> {
+pub fn machine(
+    args: &MachineArgs,
+    engine: machine::Engine,
+    translator: Tuning,
+) -> Result<Machine, Failure> {
     check(args)?;
     let mut config = MachineConfig {
         memory_bytes: args.memory,
         host_memory_bytes: host_memory(),
         cpu: args.cpu,
         engine,
+        translator,
         on_shutdown: match args.on_shutdown {
             OnShutdown::Stop => machine::OnShutdown::Stop,
             OnShutdown::Reset => machine::OnShutdown::Reset,
@@ -80,7 +99,9 @@ pub fn machine(args: &MachineArgs, engine: machine::Engine) -> Result<Machine, F
         return Err(Failure::usage("--boot is for drives, and a kernel is started without them"));
     }
     let named = args.kernel.as_deref().or(args.image.as_deref());
-    Machine::new(config).map_err(|error| refused(error, named))
+    let machine = Machine::new(config).map_err(|error| refused(error, named))?;
+    say_what_runs(&machine);
+    Ok(machine)
 }
 
 fn boot_order(args: &MachineArgs) -> Result<Vec<BootDevice>, Failure> {
@@ -184,7 +205,7 @@ fn refused(error: MachineError, named: Option<&Path>) -> Failure {
         MachineError::Image(error) => bad_image("image", Path::new(&name), error),
         MachineError::FloppySize { .. } => Failure::image(format!("{name}: {error}")),
         MachineError::BiosSize { .. } => Failure::image(error.to_string()),
-        MachineError::HostMemory { .. } | MachineError::Arena(_) => {
+        MachineError::HostMemory { .. } | MachineError::Arena(_) | MachineError::Jit(_) => {
             Failure::host(error.to_string())
         }
         _ => Failure::usage(error.to_string()),

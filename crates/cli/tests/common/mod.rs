@@ -2,7 +2,7 @@
 //! few bytes, so that no assembler is needed.
 #![allow(dead_code)]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -22,8 +22,25 @@ pub fn cloister() -> Command {
     command
 }
 
-/// Runs it with these arguments.
+/// Runs it with these arguments. A guest runs on both engines, first interpreted and then by
+/// default; what is said must be the same.
 pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+    let all: Vec<OsString> = arguments.into_iter().map(|word| word.as_ref().into()).collect();
+    let has_engine = all.first().is_some_and(|verb| verb == "run");
+    if !has_engine || all.iter().any(|word| word == "--engine") {
+        return run_once(all);
+    }
+    let interpreted = run_once(all.iter().cloned().chain(["--engine".into(), "interp".into()]));
+    let output = run_once(all);
+    assert_eq!(interpreted.status, output.status, "interpreted and translated");
+    assert_eq!(stdout(&interpreted), stdout(&output), "interpreted and translated");
+    assert_eq!(stderr(&interpreted), stderr(&output), "interpreted and translated");
+    output
+}
+
+/// Runs it once with these arguments: for runs that change files that they read, or that the
+/// host's clock ends.
+pub fn run_once<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
     cloister().args(arguments).output().expect("the built command starts")
 }
 

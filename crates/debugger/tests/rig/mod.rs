@@ -2,7 +2,7 @@
 
 use debugger::{Ending, Explanation, GuestMemory, History, Link, Pic, Scene, Symbols};
 use devices::pic::Chip;
-use machine::{HangKind, Machine, MachineConfig, StopReason, Until};
+use machine::{Engine, HangKind, Machine, MachineConfig, StopReason, Until};
 use std::any::Any;
 use std::sync::Arc;
 use x86::{LinAddr, PhysAddr};
@@ -36,9 +36,9 @@ pub struct Run {
 }
 
 /// Boots a guest program and runs it to its end.
-pub fn run(name: &str) -> Run {
+pub fn run(name: &str, engine: Engine) -> Run {
     let image = roms::get(name).unwrap_or_else(|| panic!("there is no guest program {name}"));
-    let mut config = MachineConfig::default();
+    let mut config = MachineConfig { engine, ..MachineConfig::default() };
     config.add_image(Arc::from(image)).expect("an image that can be booted");
     let mut machine = Machine::new(config).expect("a machine");
     let mut history = History::new();

@@ -6,6 +6,11 @@ pub mod programs;
 use machine::{Engine, Machine, MachineConfig, StopReason, Until};
 use x86::PhysAddr;
 
+/// The engine that a module is for which is compiled once for each.
+pub fn engine_of(module: &str) -> Engine {
+    if module.contains("translated") { Engine::Jit } else { Engine::Interp }
+}
+
 /// A ROM with code at F000:0000, the rest HLT.
 pub fn rom(code: &[u8]) -> Vec<u8> {
     let mut rom = vec![0xF4; 0x1_0000];

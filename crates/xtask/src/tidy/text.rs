@@ -41,6 +41,8 @@ const UNSAFE: &[&str] = &[
     "crates/jit/src/window.rs",
     "crates/testkit/src/native.rs",
     "crates/testkit/src/sys.rs",
+    "crates/testkit/tests/crowded.rs",
+    "crates/testkit/tests/signals.rs",
     "crates/interp/src/host_fpu.rs",
     "crates/interp/src/host_simd.rs",
 ];
