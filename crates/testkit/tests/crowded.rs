@@ -2,7 +2,9 @@
 //! without new ones, and close what they can't unmap. In a child process, which is this program
 //! again with a word in its environment.
 
-use machine::{Engine, Machine, MachineConfig, StopReason, Tuning, Until, WindowUse};
+mod guest;
+
+use machine::StopReason;
 use std::process::Command;
 
 /// Says that this process is the child.
@@ -25,30 +27,14 @@ fn child() {
     if std::env::var_os(CHILD).is_none() {
         return;
     }
-    let mut config = MachineConfig {
-        engine: Engine::Jit,
-        translator: Tuning { cold_runs: 0, windows: WindowUse::AtOnce, ..Tuning::default() },
-        ..MachineConfig::default()
-    };
-    config.add_image(roms::get("check-paging").expect("a check").into()).expect("a diskette");
-    let mut machine = Machine::new(config).expect("a translator");
+    let mut machine = guest::machine();
     // The window is there, and pages in it.
-    advance(&mut machine, 500_000);
+    guest::advance(&mut machine, 500_000);
     let crowd = use_up_mappings();
-    let stop = advance(&mut machine, 5_000_000);
+    let stop = guest::advance(&mut machine, guest::END);
     drop(crowd);
     assert_eq!(stop, StopReason::PoweredOff);
     println!("ran to its end");
-}
-
-fn advance(machine: &mut Machine, step: u64) -> StopReason {
-    loop {
-        let stop = machine.advance(Until::step(step));
-        if stop != StopReason::EventsFull {
-            return stop;
-        }
-        drop(machine.take_events());
-    }
 }
 
 /// Pages of two rights by turns, each a mapping of its own.

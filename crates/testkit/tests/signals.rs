@@ -1,7 +1,9 @@
 //! Signal handlers that were there before the first translator get what isn't its own: each case
 //! runs in a child process, which is this program again with a word in its environment.
 
-use machine::{Engine, Machine, MachineConfig, StopReason, Tuning, Until, WindowUse};
+mod guest;
+
+use machine::StopReason;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -90,18 +92,8 @@ fn install(signal: i32, handler: usize, flags: i32) {
 
 /// A guest that faults in emitted code, on the translator, to its end.
 fn run_a_guest() {
-    let mut config = MachineConfig {
-        engine: Engine::Jit,
-        translator: Tuning { cold_runs: 0, windows: WindowUse::AtOnce, ..Tuning::default() },
-        ..MachineConfig::default()
-    };
-    config.add_image(roms::get("check-paging").expect("a check").into()).expect("a diskette");
-    let mut machine = Machine::new(config).expect("a translator");
-    let mut stop = machine.advance(Until::step(5_000_000));
-    while stop == StopReason::EventsFull {
-        drop(machine.take_events());
-        stop = machine.advance(Until::step(5_000_000));
-    }
+    let mut machine = guest::machine();
+    let stop = guest::advance(&mut machine, guest::END);
     assert_eq!(stop, StopReason::PoweredOff);
     let faults = machine.translator_statistics().expect("a translator").faults;
     assert!(faults > 10, "{faults} faults of emitted code");
