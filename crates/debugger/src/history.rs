@@ -74,7 +74,8 @@ impl History {
         }
         keep(&mut self.crossings, *record, CROSSINGS);
         let Event::Transfer(t) = &record.event else { return };
-        if t.to.mode == Mode::Protected {
+        let is_last_real = self.deliveries.back().is_some_and(|d| d.to.mode == Mode::Real);
+        if t.to.mode == Mode::Protected && is_last_real {
             // From here no IRET finds back into a frame of real mode.
             self.deliveries.retain(|d| d.to.mode != Mode::Real);
         }

@@ -265,6 +265,7 @@ impl Cpu {
     }
 
     /// Notes an event.
+    #[inline(always)]
     pub fn emit(&mut self, event: Event) {
         self.events.push(self.steps, event);
         if self.events.is_full() {

@@ -33,7 +33,8 @@ impl Events {
         self.wanted.intersects(class)
     }
 
-    /// Adds an event.
+    /// Adds an event: inlined, so that it is made where it is kept.
+    #[inline(always)]
     pub fn push(&mut self, step: u64, event: Event) {
         if self.buffer.len() < MAX {
             self.buffer.push(Record { step, event });

@@ -4,12 +4,21 @@
 
 use crate::cpu::Cpu;
 use bus::System;
+use x86::event::Wanted;
 use x86::{Fault, SegReg};
 
 impl Cpu {
     /// Where the first offsets that may not be read lie, by segment, for emitted code to write
     /// when it loads a segment whose end it knows.
     pub const READ_END: usize = std::mem::offset_of!(Cpu, read_end);
+
+    /// True where somebody wants to be told of SYSENTER and SYSEXIT.
+    #[inline]
+    #[must_use]
+    pub fn tells_sysenter(&self) -> bool {
+        let crossings = self.events.wants(Wanted::CROSSINGS);
+        self.events.wants(Wanted::CALLOUTS) || crossings && !self.events.wants(Wanted::BUT_SYSENTER)
+    }
 
     /// Begins a run of `budget` steps; the boundary is looked at first.
     pub fn begin(&mut self, sys: &System, budget: u64) {

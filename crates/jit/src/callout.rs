@@ -49,7 +49,7 @@ impl Context {
         let window = windows.base(cpu, sys);
         let is_user_open = u32::from(window.is_some());
         let has_changed = cpu.state.cpl == 3 && is_user_open != self.user_window;
-        if has_changed || !windows.are_visits_short() {
+        if has_changed || !windows.are_visits_short() || cpu.tells_sysenter() {
             self.user_window = if cpu.state.cpl == 3 { is_user_open } else { self.user_window };
             self.doors = [Door::SHUT; 2];
         }

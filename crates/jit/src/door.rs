@@ -12,7 +12,6 @@ use crate::abi::{Context, Mode};
 use crate::block::Site;
 use decode::Code;
 use interp::Cpu;
-use x86::event::Wanted;
 use x86::{SegReg, Segment};
 
 /// What passing a door does.
@@ -72,9 +71,8 @@ impl Before {
     /// Before the instruction of a site, if it passes a door that may be noted.
     pub fn of(context: &Context, cpu: &Cpu, site: &Site) -> Option<Self> {
         let number = number(site.insn.code)?;
-        let told = Wanted::CROSSINGS | Wanted::CALLOUTS;
         let is_flat = Mode(context.mode).flat(SegReg::Ss);
-        let may = is_flat && !cpu.events.wants(told) && !cpu.state.vm86();
+        let may = is_flat && !cpu.tells_sysenter() && !cpu.state.vm86();
         may.then(|| Self {
             number,
             view: context.code_view,

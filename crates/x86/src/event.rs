@@ -29,6 +29,9 @@ bitflags! {
         const INSNS = 1 << 5;
         /// Privileged and sensitive instructions.
         const CALLOUTS = 1 << 6;
+        /// Of the crossings not those by SYSENTER and SYSEXIT, which a system call of the guest's
+        /// would make a million of a second: for who keeps the last crossings only.
+        const BUT_SYSENTER = 1 << 7;
     }
 }
 

@@ -83,6 +83,12 @@ pub struct Session<'a> {
     alive: (u64, u64),
 }
 
+/// What the history needs, whoever traces: of the crossings SYSENTER's only if they are traced.
+fn kept(trace: &Trace) -> Wanted {
+    let told = Wanted::CROSSINGS | Wanted::FAULTS;
+    if trace.wanted().intersects(Wanted::CROSSINGS) { told } else { told | Wanted::BUT_SYSENTER }
+}
+
 impl<'a> Session<'a> {
     /// Opens what the run writes to. Nothing has run yet.
     pub fn new(args: &'a RunArgs, mut machine: Machine, symbols: Symbols) -> Result<Self, Failure> {
@@ -96,8 +102,7 @@ impl<'a> Session<'a> {
         };
         let file = args.trace_out.as_deref().map(Stream::create).transpose()?;
         let trace = Trace::new(args.trace, file);
-        let told = Wanted::CROSSINGS | Wanted::FAULTS;
-        machine.cpu_mut().events.wanted = trace.wanted() | told;
+        machine.cpu_mut().events.wanted = trace.wanted() | kept(&trace);
         let watched = is_watched(args);
         let scripted = args.expect.is_some() || args.keys.is_some();
         let hosted = match args.clock {

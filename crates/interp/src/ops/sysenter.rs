@@ -6,7 +6,7 @@ use super::far::{Crossing, enter, place};
 use crate::cpu::Cpu;
 use bus::System;
 use decode::{Code, Insn};
-use x86::event::{Place, StackFrom, Via};
+use x86::event::{Place, StackFrom, Via, Wanted};
 use x86::segment::attr;
 use x86::state::gpr;
 use x86::{Cause, Eflags, Fault, Intercept, SegReg, Segment, Selector};
@@ -66,5 +66,7 @@ fn arrive(cpu: &mut Cpu, selector: u16, ring: u8, (eip, esp): (u32, u32), from: 
     enter(cpu, code, ring, eip);
     cpu.begin_frame(0);
     let crossing = Crossing { stack: StackFrom::Sysenter, ..Crossing::new(via, from) };
-    crossing.tell(cpu);
+    if !cpu.events.wants(Wanted::BUT_SYSENTER) {
+        crossing.tell(cpu);
+    }
 }
