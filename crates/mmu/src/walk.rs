@@ -86,17 +86,8 @@ impl Straight {
     #[must_use]
     pub fn entry(&self, control: &Control) -> Entry {
         let [pde, pte] = self.entries;
-        let (all, any) = (pde & pte, pde | pte);
-        let bit = |set: bool, bit: u64| if set { bit } else { 0 };
-        Entry(
-            pte & PHYS_MASK & !0xFFF
-                | Entry::VALID
-                | bit(all & PteFlags::WRITE.bits() != 0, Entry::WRITE)
-                | bit(all & PteFlags::USER.bits() != 0, Entry::USER)
-                | bit(control.nxe && any & PteFlags::NO_EXECUTE.bits() != 0, Entry::NO_EXECUTE)
-                | bit(control.pge && pte & PteFlags::GLOBAL.bits() != 0, Entry::GLOBAL)
-                | bit(pte & PteFlags::DIRTY.bits() != 0, Entry::DIRTY),
-        )
+        let bits = bits(control, pde & pte, pde | pte, pte);
+        Entry(pte & PHYS_MASK & !0xFFF | Entry::VALID | bits)
     }
 
     /// Sets A in both entries, and D in the leaf for a write.
@@ -110,6 +101,18 @@ impl Straight {
             }
         }
     }
+}
+
+/// Rights and marks of a translation: of what `all` entries on the way have set, of what `any` has,
+/// and of the last one, the `leaf` (SDM 3A 4.6).
+#[inline]
+fn bits(control: &Control, all: u64, any: u64, leaf: u64) -> u64 {
+    let bit = |set: bool, bit: u64| if set { bit } else { 0 };
+    bit(all & PteFlags::WRITE.bits() != 0, Entry::WRITE)
+        | bit(all & PteFlags::USER.bits() != 0, Entry::USER)
+        | bit(control.nxe && any & PteFlags::NO_EXECUTE.bits() != 0, Entry::NO_EXECUTE)
+        | bit(control.pge && leaf & PteFlags::GLOBAL.bits() != 0, Entry::GLOBAL)
+        | bit(leaf & PteFlags::DIRTY.bits() != 0, Entry::DIRTY)
 }
 
 /// The bits that no PAE entry may have set.
@@ -245,21 +248,10 @@ impl Walk {
             return None;
         }
         let leaf = self.leaf()?;
-        let mut e = self.frame | Entry::VALID;
         let all = self.rights().fold(u64::MAX, |bits, s| bits & s.entry);
         let any = self.rights().fold(0, |bits, s| bits | s.entry);
-        let marks = [
-            (all & PteFlags::WRITE.bits() != 0, Entry::WRITE),
-            (all & PteFlags::USER.bits() != 0, Entry::USER),
-            (control.nxe && any & PteFlags::NO_EXECUTE.bits() != 0, Entry::NO_EXECUTE),
-            (control.pge && leaf.entry & PteFlags::GLOBAL.bits() != 0, Entry::GLOBAL),
-            (leaf.entry & PteFlags::DIRTY.bits() != 0, Entry::DIRTY),
-            (self.large, Entry::LARGE),
-        ];
-        for (set, bit) in marks {
-            e |= if set { bit } else { 0 };
-        }
-        Some(Entry(e))
+        let large = if self.large { Entry::LARGE } else { 0 };
+        Some(Entry(self.frame | Entry::VALID | large | bits(control, all, any, leaf.entry)))
     }
 
     /// Sets A in every entry used, and D in the leaf for a write.
