@@ -117,11 +117,14 @@ pub(crate) unsafe extern "sysv64" fn refill(context: *mut Context, lin: u32, kin
     }
     let kind = if write { AccessKind::Write } else { AccessKind::Read };
     let access = Access { kind, user, implicit: false };
-    if cpu.mmu.translate(&mut sys.mem, LinAddr(lin), access).is_err() {
-        return 0;
+    let known = cpu.mmu.refill(&mut sys.mem, LinAddr(lin), access);
+    if known.is_none() {
+        if cpu.mmu.translate(&mut sys.mem, LinAddr(lin), access).is_err() {
+            return 0;
+        }
+        cpu.mmu.sync(&sys.mem);
+        cpu.mmu.fill(&sys.mem, LinAddr(lin), access);
     }
-    cpu.mmu.sync(&sys.mem);
-    cpu.mmu.fill(&sys.mem, LinAddr(lin), access);
     let view = cpu.mmu.view();
     let is_stale = view.version() != context.version || sys.mem.states().seen() != context.seen;
     if sys.mem.has_code_writes() {
@@ -132,6 +135,6 @@ pub(crate) unsafe extern "sysv64" fn refill(context: *mut Context, lin: u32, kin
     if is_stale {
         return 0;
     }
-    let place = if write { view.write(lin, size, user) } else { view.read(lin, size, user) };
-    place.map_or(0, |place| context.ram + place)
+    let asked = || if write { view.write(lin, size, user) } else { view.read(lin, size, user) };
+    known.or_else(asked).map_or(0, |place| context.ram + place)
 }

@@ -371,6 +371,38 @@ impl Mmu {
         }
     }
 
+    /// [`Mmu::translate`] and [`Mmu::fill`] in one for a data access within a page, where nothing is
+    /// out of the ordinary: where it lies in the arena. `None` where they must be asked, or the view
+    /// may not hold the page with that right.
+    #[inline]
+    pub fn refill(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Option<u64> {
+        let (write, user) = (access.kind == AccessKind::Write, access.user);
+        let c = &self.control;
+        if c.paging == Paging::Off || self.is_watching || (user && c.alignment) {
+            return None;
+        }
+        let entry = match self.set.get(lin) {
+            Some(_) => return None,
+            None => self.walk_straight(mem, lin, access)?,
+        };
+        self.sync(mem);
+        let phys = PhysAddr(entry.frame().0 & self.a20_mask);
+        let Target::Memory { offset, writable } = mem.resolve(phys) else { return None };
+        if self.control.smap && !user && entry.has(Entry::USER) {
+            return None;
+        }
+        let store = Access { kind: AccessKind::Write, ..access };
+        let may = writable && entry.has(Entry::DIRTY) && self.refuses(entry, store).is_none();
+        let state = mem.states().get((offset >> 12) as u32);
+        let right = match (may, state & !PageState::TABLES == PageState::empty()) {
+            (false, _) => WriteRight::No,
+            (true, false) => WriteRight::Seen,
+            (true, true) => WriteRight::Free,
+        };
+        self.view.fill(lin.0, offset, right, user);
+        (!write || right == WriteRight::Free).then_some(offset | lin.offset())
+    }
+
     /// Where a page leads and its rights, if that is cached and the page isn't watched.
     fn cached(&self, mem: &Memory, lin: LinAddr) -> Option<(Target, Entry)> {
         if self.is_watching && self.watched.contains(&Some(lin.page_number())) {

@@ -26,6 +26,7 @@ pub struct Physical<'a> {
 }
 
 impl TableMemory for Physical<'_> {
+    #[inline]
     fn load(&mut self, at: PhysAddr, size: u8) -> u64 {
         let at = PhysAddr(at.0 & self.a20_mask);
         match self.mem.resolve(at) {
