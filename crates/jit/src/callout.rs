@@ -133,6 +133,9 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     Exit::CONTINUE
 }
 
+/// Steps that a block may take: so near the end of a budget the run loop looks at each.
+pub(crate) const NEARLY_SPENT: u64 = 32;
+
 /// Refusals after which an instruction no longer uses the window.
 const REFUSALS: u32 = 4;
 
@@ -158,7 +161,11 @@ fn go_on(context: &mut Context, cpu: &mut Cpu, sys: &mut System) -> u32 {
         return leave(context, cpu);
     }
     context.renew(cpu, sys, windows, jumps);
-    let Some(start) = jumps.find(eip) else { return leave(context, cpu) };
+    // A block that can't be paid for costs a fault of the host: the run loop sees it beforehand.
+    let is_nearly_spent = cpu.steps.saturating_add(NEARLY_SPENT) > cpu.budget_end;
+    let Some(start) = jumps.find(eip).filter(|_| !is_nearly_spent) else {
+        return leave(context, cpu);
+    };
     context.target = start as u64;
     context.budget = context.end.wrapping_sub(cpu.steps) as i64;
     Exit::GO

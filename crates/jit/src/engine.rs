@@ -5,7 +5,7 @@ use crate::abi::{Context, Exit as Left, Mode};
 use crate::arena::{Arena, ContextPage, JitError};
 use crate::block::Key;
 use crate::cache::Cache;
-use crate::callout::{callout, pack, unpack};
+use crate::callout::{NEARLY_SPENT, callout, pack, unpack};
 use crate::counts::Counts;
 use crate::door::Door;
 use crate::emit::{self, Source};
@@ -221,6 +221,7 @@ impl Jit {
                 return cpu.end_block();
             }
             if arrived.is_none()
+                && cpu.budget_end - cpu.steps >= NEARLY_SPENT
                 && let Some(start) = self.jumps.find(cpu.state.eip())
             {
                 match self.after(cpu, sys, start) {
