@@ -64,6 +64,8 @@ pub struct Cpu {
     /// Bit `s`: segment `s` starts at 0, ends at 4 GiB, and may be read and written. Bit `8 + s`:
     /// it ends at 64 KiB, and may be read and written.
     shapes: u16,
+    /// Crossings take the long way, check by check: the yardstick of the short one.
+    pub(crate) is_careful: bool,
     /// EFLAGS.VM when the three above were derived.
     derived_vm86: bool,
     /// What the crossing under way has pushed or popped, in that order, for its event.
@@ -106,6 +108,7 @@ impl Cpu {
             read_end: [0; 6],
             write_end: [0; 6],
             shapes: 0,
+            is_careful: false,
             frame: Frame::new(0),
             derived_vm86: false,
             data_breakpoints: false,

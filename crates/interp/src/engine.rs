@@ -83,6 +83,7 @@ impl Interp {
         cpu.budget_end = cpu.steps.saturating_add(budget);
         cpu.mmu.sync(&sys.mem);
         cpu.attention = true;
+        cpu.is_careful = self.dispatch == Dispatch::Single;
         loop {
             let next = if cpu.attention {
                 self.cache.drop_written(sys);

@@ -25,6 +25,7 @@ impl Cpu {
         self.budget_end = self.steps.saturating_add(budget);
         self.mmu.sync(&sys.mem);
         self.attention = true;
+        self.is_careful = false;
     }
 
     /// Carries out one instruction (or one iteration of a REP), or delivers its fault.
