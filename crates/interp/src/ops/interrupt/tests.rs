@@ -1,6 +1,9 @@
 //! What the self-checking programs don't show: the events and the evidence, and NMI masking.
 //! 1 MiB; GDT at 1000h, IDT at 2000h, TSS at 3000h; stacks at 8000h and below 9000h.
 
+#[path = "ways.rs"]
+mod ways;
+
 use crate::cpu::Cpu;
 use bus::{Bus, System};
 use mem::Memory;
