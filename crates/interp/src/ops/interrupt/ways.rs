@@ -98,6 +98,9 @@ fn a_return_whose_rpl_isnt_the_segments_ring_is_refused_both_ways() {
     assert_eq!(iret, Some(Fault::gp(0x18)));
     let retf = both(|m| (m.run(CALL, true).expect("inwards"), other(m)).1, RETF);
     assert_eq!(retf, Some(Fault::gp(0x18)));
+    // A frame that asks for ring 3 in a segment of ring 0.
+    let kernel = both(|m| (in_ring_0(m), m.poke(0x9000 - 16, &[0x0B])).1, IRET);
+    assert_eq!(kernel, Some(Fault::gp(8)));
 }
 
 #[test]
