@@ -10,7 +10,7 @@
 //! r15                           the `Context`
 //! rsp                           the host's stack, 16-byte aligned
 //! r8 r9 r10 r11                 scratch, within one guest instruction
-//! r13                           the jump cache: see [`crate::jumps`]
+//! r13                           the next free slot of the return ring: see [`crate::jumps`]
 //! GS base                       the host window of the guest's address space and privilege
 //! x87, XMM and MXCSR            the host's, or the guest's: see [`crate::fpu`]
 //! ```
@@ -23,8 +23,8 @@
 //! ```
 //! # A block
 //! may assume: its mode (the bits of [`Mode`]) is the processor's; `r14` >= 0 before it is charged.
-//! It charges its own steps on entry: `r14 -= n`. If that makes it negative the load that follows
-//! hits the guard page below the context, and the fault handler sends it to a stub that takes the
+//! It charges its own steps on entry: `r14 -= n`, and reads byte r14 of the meter. If r14 is
+//! negative that hits the guard page below, and the fault handler sends it to a stub that takes the
 //! charge back and leaves: Rust then runs the rest one instruction at a time.
 //! It must leave: by a jump to another block (all steps charged), by `exit_edge` with EIP stored
 //! and the number of the edge in r8, or through a callout that said so.
@@ -52,11 +52,10 @@ use interp::Cpu;
 use std::mem::offset_of;
 use x86::state::State;
 
-/// What emitted code finds at r15. Guard pages lie below and above it.
+/// What emitted code finds at r15, between the meter and the jump cache's table: see
+/// [`crate::arena::ContextPage`].
 #[repr(C, align(4096))]
 pub struct Context {
-    /// Read by budget checks that pass; the word below it can't be read.
-    pub ok: u64,
     /// The stub that a callout goes through.
     pub callout: u64,
     /// The stub that leaves by an edge.
@@ -83,8 +82,12 @@ pub struct Context {
     pub budget: i64,
     /// Number of what the jump cache's entries depend on, in the upper half.
     pub code_view: u64,
-    /// The jump cache's first entry.
-    pub jumps: u64,
+    /// The return ring of the code view.
+    pub ring: u64,
+    /// r13 when emitted code was last left: its low byte counts.
+    pub ring_at: u64,
+    /// The stub that goes on at the EIP in r9, by the jump cache.
+    pub by_cache: u64,
     /// Where the window refused an access: its offset, plus 1; 0 if none did.
     pub refused: u64,
     /// An instruction that must not use the window again: its place, plus 1.
@@ -197,7 +200,9 @@ pub mod at {
         FLAGS = flags;
         BASE = base;
         CODE_VIEW = code_view;
-        JUMPS = jumps;
+        RING = ring;
+        RING_AT = ring_at;
+        BY_CACHE = by_cache;
         KEPT = kept;
         READ_END = read_end;
         WRITE_END = write_end;

@@ -150,32 +150,58 @@ impl Arena {
     }
 }
 
-/// The context between its guard pages.
+/// The context, and what emitted code finds at fixed distances from it:
+/// ```text
+///   guard page
+///   the meter: MOST_STEPS and a few bytes, zero, read only      at METER
+///   the context                                                 at 0
+///   the jump cache's table: TABLE_BYTES                         at TABLE
+/// ```
+/// Pages of the meter are all the kernel's page of zeroes: they take no memory.
 #[derive(Debug)]
 pub struct ContextPage {
     pages: Mapping,
 }
 
+/// Steps of one entry at most.
+pub const MOST_STEPS: usize = 4 << 20;
+/// Bytes of the jump cache's table.
+pub const TABLE_BYTES: usize = 1 << 20;
+const METER_BYTES: usize = MOST_STEPS + PAGE;
+/// The meter, from the context on: reading byte n of it faults exactly where n is negative.
+pub const METER: i32 = -(METER_BYTES as i32);
+/// The jump cache's table, from the context on.
+pub const TABLE: i32 = PAGE as i32;
+
 impl ContextPage {
     /// A zeroed context.
     pub fn new() -> Result<Self, JitError> {
         let failed = refused("memory for the translator's context");
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        let pages = Mapping::new(3 * PAGE, libc::PROT_NONE, flags, -1).ok_or_else(&failed)?;
-        let rights = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: the middle page lies within the mapping, which is ours.
-        let opened = unsafe { libc::mprotect(pages.at.as_ptr().add(PAGE).cast(), PAGE, rights) };
-        if opened != 0 {
-            return Err(failed());
-        }
-        Ok(Self { pages })
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let len = PAGE + METER_BYTES + PAGE + TABLE_BYTES;
+        let pages = Mapping::new(len, libc::PROT_NONE, flags, -1).ok_or_else(&failed)?;
+        let open = |from: usize, len: usize, rights| {
+            // SAFETY: the callers' ranges lie within the mapping, which is ours.
+            unsafe { libc::mprotect(pages.at.as_ptr().add(from).cast(), len, rights) == 0 }
+        };
+        let both = libc::PROT_READ | libc::PROT_WRITE;
+        let is_open = open(PAGE, METER_BYTES, libc::PROT_READ)
+            && open(PAGE + METER_BYTES, PAGE + TABLE_BYTES, both);
+        if is_open { Ok(Self { pages }) } else { Err(failed()) }
     }
 
     /// Its address, as emitted code has it in r15.
     #[must_use]
     pub fn as_ptr(&self) -> *mut Context {
-        // SAFETY: the middle page lies within the mapping.
-        unsafe { self.pages.at.as_ptr().add(PAGE).cast() }
+        // SAFETY: the page lies within the mapping.
+        unsafe { self.pages.at.as_ptr().add(PAGE + METER_BYTES).cast() }
+    }
+
+    /// The jump cache's table: [`TABLE_BYTES`], page-aligned, zero at first.
+    #[must_use]
+    pub fn table(&self) -> NonNull<u8> {
+        // SAFETY: as above.
+        unsafe { self.pages.at.add(PAGE + METER_BYTES + TABLE as usize) }
     }
 
     /// The context. All zeroes are a valid one: numbers and raw pointers.

@@ -58,6 +58,7 @@ impl Context {
         self.window = window.unwrap_or(self.window);
         self.seen = sys.mem.states().seen();
         self.code_view = jumps.number(CodeView::of(cpu, Mode(self.mode)));
+        self.ring = jumps.ring();
     }
 
     /// The step at which the processor is, with `left` of the block's steps not yet done.
@@ -134,7 +135,7 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
 }
 
 /// Steps that a block may take: so near the end of a budget the run loop looks at each.
-pub(crate) const NEARLY_SPENT: u64 = 32;
+pub(crate) const NEARLY_SPENT: u64 = 64;
 
 /// Refusals after which an instruction no longer uses the window.
 const REFUSALS: u32 = 4;

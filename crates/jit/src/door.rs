@@ -23,6 +23,8 @@ pub struct Door {
     pub negated: u64,
     /// The code view behind it.
     pub view: u64,
+    /// Its return ring.
+    pub ring: u64,
     /// The software TLB of the ring behind it.
     pub tlb: u64,
     /// The mode behind it.
@@ -36,6 +38,7 @@ impl Door {
     pub const SHUT: Self = Self {
         negated: 0,
         view: 0,
+        ring: 0,
         tlb: 0,
         mode: 0,
         segments: [Segment { base: 0, limit: 0, attrs: 0, selector: x86::Selector(0) }; 2],
@@ -97,6 +100,7 @@ impl Before {
         context.doors[self.number] = Door {
             negated: key.wrapping_neg(),
             view: context.code_view,
+            ring: context.ring,
             tlb: context.tlb,
             mode: u64::from(context.mode),
             segments: [SegReg::Cs, SegReg::Ss].map(|s| *cpu.state.segment(s)),

@@ -13,7 +13,10 @@ mod simd;
 mod stack;
 mod x87;
 
+pub(crate) use control::emit_by_cache;
+
 use crate::abi::{Exit, Mode, at};
+use crate::arena::METER;
 use crate::block::{After, Site};
 use crate::forms::{Form, Guest, form};
 use crate::stubs::Ops;
@@ -150,6 +153,13 @@ struct Cold {
     units: fpu::Units,
 }
 
+/// Where a return comes that the return ring sent.
+struct Landing {
+    label: DynamicLabel,
+    /// The EIP behind the call.
+    eip: u32,
+}
+
 /// The state of a translation.
 pub(crate) struct Emitter<'a> {
     pub(crate) ops: Ops,
@@ -161,6 +171,7 @@ pub(crate) struct Emitter<'a> {
     cold: Vec<Cold>,
     edges: Vec<DraftEdge>,
     labels: Vec<DynamicLabel>,
+    landings: Vec<Landing>,
     expected: Vec<(usize, DynamicLabel)>,
     /// AF in RFLAGS is to be taken for clear.
     af_clear: bool,
@@ -191,6 +202,7 @@ pub fn translate(
         cold: Vec::new(),
         edges: Vec::new(),
         labels: Vec::new(),
+        landings: Vec::new(),
         expected: Vec::new(),
         af_clear: false,
         units: fpu::Units::default(),
@@ -267,18 +279,13 @@ impl Emitter<'_> {
 
     /// Charges the block's steps without touching a flag; leaves if they aren't there.
     /// ```text
-    ///   lea r14, [r14-n] ; sarx r8, r14, 63 ; mov r8d, [r15+r8*8]    faults where r14 < 0
+    ///   lea r14, [r14-n] ; mov r8d, [r15+r14+METER]    faults where r14 < 0
     /// ```
     fn charge(&mut self) {
         let n = self.steps as i32;
-        dynasm!(self.ops
-            ; .arch x64
-            ; lea r14, [r14 - n]
-            ; mov r10d, 63
-            ; sarx r8, r14, r10
-        );
+        dynasm!(self.ops; .arch x64; lea r14, [r14 - n]);
         self.expect(self.short);
-        dynasm!(self.ops; .arch x64; mov r8d, [r15 + r8 * 8]);
+        dynasm!(self.ops; .arch x64; mov r8d, [r15 + r14 + METER]);
     }
 
     /// The instruction emitted next may fault; it then goes on at `label`.
@@ -395,6 +402,9 @@ impl Emitter<'_> {
         let hot = self.offset() as u32;
         self.emit_short();
         cold.iter().for_each(|c| self.emit_cold(c));
+        // What the callee left loaded isn't known.
+        self.units = fpu::Units::default();
+        std::mem::take(&mut self.landings).iter().for_each(|l| self.emit_landing(l));
         let (mut edges, labels) =
             (std::mem::take(&mut self.edges), std::mem::take(&mut self.labels));
         for (number, (edge, label)) in (self.first_edge..).zip(edges.iter_mut().zip(labels)) {

@@ -2,7 +2,7 @@
 //! around at boundaries exactly as the interpreter does.
 
 use crate::abi::{Context, Exit as Left, Mode};
-use crate::arena::{Arena, ContextPage, JitError};
+use crate::arena::{Arena, ContextPage, JitError, MOST_STEPS};
 use crate::block::Key;
 use crate::cache::Cache;
 use crate::callout::{NEARLY_SPENT, callout, pack, unpack};
@@ -21,8 +21,6 @@ use x86::SegReg;
 
 /// Room that a block's host code may take, bytes: more is never made of 32 instructions.
 const BLOCK_ROOM: usize = 64 << 10;
-/// Steps of one entry at most: r14 is signed.
-const MOST: u64 = 1 << 40;
 
 /// When windows are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,8 +155,8 @@ impl Jit {
         c.refill_fn = crate::miss::refill as *const () as u64;
         c.fpu.init(&stubs);
         c.code = [arena.start() as u64, crate::arena::CODE_BYTES as u64];
-        let jumps = Box::new(Jumps::new()?);
-        c.jumps = jumps.start();
+        c.by_cache = stubs.by_cache as u64;
+        let jumps = Box::new(Jumps::new(context.table(), stubs.by_cache));
         let counts = Counts::new(tuning.counts);
         context.get().counts = counts.start();
         Ok(Self {
@@ -272,10 +270,12 @@ impl Jit {
     fn after(&mut self, cpu: &mut Cpu, sys: &mut System, start: usize) -> Option<Option<u32>> {
         match self.enter(cpu, start) {
             Left::BOUNDARY => None,
-            Left::SHORT => {
+            Left::SHORT if cpu.budget_end - cpu.steps < NEARLY_SPENT => {
                 self.rest(cpu, sys);
                 None
             }
+            // All of the meter was used, not of the budget.
+            Left::SHORT => Some(None),
             Left::DISPATCH => {
                 self.prepare(cpu, sys);
                 Some(None)
@@ -336,7 +336,7 @@ impl Jit {
 
     /// Runs emitted code from `start` on; says why it was left.
     fn enter(&mut self, cpu: &mut Cpu, start: usize) -> u32 {
-        let room = (cpu.budget_end - cpu.steps).min(MOST);
+        let room = (cpu.budget_end - cpu.steps).min(MOST_STEPS as u64);
         let (sites, expected) = (self.cache.sites.as_mut_ptr(), &self.cache.expected);
         let pointer = self.context.as_ptr();
         let c = self.context.get();

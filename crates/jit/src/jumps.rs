@@ -1,11 +1,19 @@
 //! The jump cache: from a target's EIP to the block there, for returns, indirect jumps and jumps
 //! to other pages. Emitted code looks it up without touching a flag.
 //!
-//! Invariant: an entry is found only while the base and limit of CS, the mode and the version of
-//! the view are those it was made under, and while its block exists.
+//! The return ring stands before it: a call leaves the address of its landing there, a return goes
+//! to the last one left. A landing compares the return's EIP with the one behind its call, and goes
+//! by the jump cache if they differ: a guess that is wrong costs time, nothing else. The host
+//! predicts such a jump well, and the way from landing to block is a linked edge.
+//!
+//! Invariants: an entry is found only while the base and limit of CS, the mode and the version of
+//! the view are those it was made under, and while its block exists. A ring belongs to one code
+//! view; its slots hold landings of blocks made for that view, whose code is in the arena still
+//! (a dropped block's landing is as good as ever), or the stub that goes by the jump cache.
 
 use crate::abi::Mode;
-use crate::arena::{JitError, Mapping, refused};
+use crate::arena::TABLE_BYTES;
+use std::ptr::NonNull;
 
 /// One place, chosen by the low 16 bits of EIP.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +26,7 @@ struct Entry {
 }
 
 const ENTRIES: usize = 1 << 16;
-const _: () = assert!(size_of::<Entry>() == 16);
+const _: () = assert!(size_of::<Entry>() * ENTRIES == TABLE_BYTES);
 
 /// What entries depend on besides EIP.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,9 +66,23 @@ impl CodeView {
     }
 }
 
+/// Slots of a return ring: as many as a byte counts in steps of 8, so that r13 finds the next by
+/// its low byte alone.
+const SLOTS: usize = 32;
+
+/// Where returns go that are due under one code view.
+#[derive(Clone)]
+#[repr(C, align(256))]
+struct Ring([u64; SLOTS]);
+
 /// The table.
 pub struct Jumps {
-    table: Mapping,
+    table: NonNull<u8>,
+    /// Where a return goes whose call isn't in the ring: the stub.
+    by_cache: u64,
+    /// The code views' rings, by their places, and the current one's.
+    rings: Vec<Ring>,
+    ring: u64,
     current: CodeView,
     number: u32,
     /// Numbers of code views seen lately, 0 for none; no number is used twice.
@@ -74,28 +96,23 @@ pub struct Jumps {
 const VIEWS: usize = 64;
 
 impl Jumps {
-    /// An empty cache.
-    pub fn new() -> Result<Self, JitError> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        let rights = libc::PROT_READ | libc::PROT_WRITE;
-        let table = Mapping::new(ENTRIES * size_of::<Entry>(), rights, flags, -1)
-            .ok_or_else(refused("memory for the jump cache"))?;
-        let current = CodeView::default();
-        let repeats = vec![0; ENTRIES / 64];
-        Ok(Self {
+    /// An empty cache in `table`, which nobody but emitted code and it uses as long as it lives:
+    /// [`TABLE_BYTES`] of zeroes. `by_cache` is the stub that looks r9 up.
+    #[must_use]
+    pub fn new(table: NonNull<u8>, by_cache: usize) -> Self {
+        let (current, by_cache) = (CodeView::default(), by_cache as u64);
+        let rings = vec![Ring([by_cache; SLOTS]); VIEWS];
+        Self {
             table,
+            by_cache,
+            ring: rings.as_ptr() as u64,
+            rings,
             current,
             number: 1,
             numbers: [(CodeView::default(), 0); VIEWS],
             next: 2,
-            repeats,
-        })
-    }
-
-    /// Address of the first entry.
-    #[must_use]
-    pub fn start(&self) -> u64 {
-        self.table.at.as_ptr() as u64
+            repeats: vec![0; ENTRIES / 64],
+        }
     }
 
     /// The number of a code view, in the upper half.
@@ -103,14 +120,24 @@ impl Jumps {
     pub fn number(&mut self, view: CodeView) -> u64 {
         if !view.is(&self.current) {
             self.current = view;
-            let known = &mut self.numbers[view.place()];
+            let place = view.place();
+            let known = &mut self.numbers[place];
             if !known.0.is(&view) || known.1 == 0 {
                 self.next = self.next.wrapping_add(1).max(1);
                 *known = (view, self.next);
+                self.rings[place].0 = [self.by_cache; SLOTS];
             }
             self.number = known.1;
+            self.ring = &raw const self.rings[place] as u64;
         }
         u64::from(self.number) << 32
+    }
+
+    /// The current code view's return ring: an address that is a multiple of 256.
+    #[inline(always)]
+    #[must_use]
+    pub fn ring(&self) -> u64 {
+        self.ring
     }
 
     /// Where the block at `eip` is executed under the current code view, if that is known.
@@ -124,7 +151,7 @@ impl Jumps {
     fn entry(&mut self, eip: u32) -> &mut Entry {
         // SAFETY: 16 bits choose one of the table's 65,536 entries, all of which are mapped,
         // aligned and plain data; emitted code, the only other user, isn't running.
-        unsafe { &mut *self.table.at.as_ptr().cast::<Entry>().add((eip & 0xFFFF) as usize) }
+        unsafe { &mut *self.table.as_ptr().cast::<Entry>().add((eip & 0xFFFF) as usize) }
     }
 
     /// True unless the block last remembered in the place of `eip` begins with a REP.
@@ -151,8 +178,9 @@ impl Jumps {
         }
     }
 
-    /// Forgets all: under numbers not used before, nothing is found.
+    /// Forgets all: under numbers not used before, nothing is found. Landings are no more.
     pub fn clear(&mut self) {
+        self.rings.fill(Ring([self.by_cache; SLOTS]));
         self.numbers = [(CodeView::default(), 0); VIEWS];
         self.current = CodeView::default();
         self.next = self.next.wrapping_add(1).max(1);

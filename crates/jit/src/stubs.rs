@@ -18,6 +18,8 @@ pub struct Stubs {
     pub callout: usize,
     /// What a software-TLB site calls that missed.
     pub miss: usize,
+    /// Goes on at the EIP in r9, by the jump cache.
+    pub by_cache: usize,
     /// Leaves with r8d as the reason.
     pub exit_edge: usize,
     /// Leaves for the dispatcher.
@@ -45,6 +47,8 @@ impl Stubs {
         dynasm!(ops; .arch x64; mov r8d, crate::abi::Exit::DISPATCH as i32);
         let exit_edge = start(&ops);
         emit_exit(&mut ops);
+        let by_cache = start(&ops);
+        crate::emit::emit_by_cache(&mut ops);
         let load_x87 = start(&ops);
         crate::fpu::emit_load_x87(&mut ops);
         let load_sse = start(&ops);
@@ -53,7 +57,17 @@ impl Stubs {
         arena.add(&code);
         arena.keep();
         let len = code.len();
-        Ok(Self { enter, callout, miss, exit_edge, exit_dispatch, load_x87, load_sse, len })
+        Ok(Self {
+            enter,
+            callout,
+            miss,
+            by_cache,
+            exit_edge,
+            exit_dispatch,
+            load_x87,
+            load_sse,
+            len,
+        })
     }
 }
 
@@ -113,18 +127,30 @@ fn emit_enter(ops: &mut Ops) {
         ; sub rsp, 8
         ; mov r15, rdi
         ; mov r11, rsi
-        ; mov r13, [r15 + at::JUMPS]
+        ; mov r13, [r15 + at::RING_AT]
         ; mov r8, [r15 + at::WINDOW]
         ; mov [r15 + at::WINDOW_LIVE], r8
         ; wrgsbase r8
     );
+    emit_ring(ops);
     emit_reload(ops);
     dynasm!(ops; .arch x64; jmp r11);
+}
+
+/// The ring of the code view, at the place that r13 had in its ring. Uses r8.
+fn emit_ring(ops: &mut Ops) {
+    dynasm!(ops
+        ; .arch x64
+        ; mov r8, [r15 + at::RING]
+        ; mov r8b, r13b
+        ; mov r13, r8
+    );
 }
 
 fn emit_epilogue(ops: &mut Ops) {
     dynasm!(ops
         ; .arch x64
+        ; mov [r15 + at::RING_AT], r13
         ; add rsp, 8
         ; pop r15
         ; pop r14
@@ -164,6 +190,7 @@ fn emit_callout(ops: &mut Ops) {
         ; wrgsbase r8
         ; go:
     );
+    emit_ring(ops);
     emit_reload(ops);
     dynasm!(ops
         ; .arch x64

@@ -2,9 +2,11 @@
 //! edges; others leave for the dispatcher.
 
 use super::memory::{Address, Wanted};
-use super::{Emitter, Item, Kind};
+use super::{Emitter, Item, Kind, Landing};
 use crate::abi::at;
+use crate::arena::TABLE;
 use crate::rewrite::{Host, Rm, encode, host};
+use crate::stubs::Ops;
 use decode::{Code, Insn};
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
@@ -95,6 +97,7 @@ impl Emitter<'_> {
     fn call_near(&mut self, item: &Item, left: u32) -> Option<Kind> {
         let target = self.target(item)?;
         self.push_return(item, left);
+        self.note_return(item);
         self.settle_af();
         self.jump_edge(target);
         Some(Kind::Expanded)
@@ -112,7 +115,7 @@ impl Emitter<'_> {
     }
 
     /// ```text
-    ///   r9d = [top] ; move the stack pointer ; leave for r9d
+    ///   r9d = [top] ; move the stack pointer ; leave for r9d by the return ring
     /// ```
     fn ret(&mut self, item: &Item, left: u32) -> Option<Kind> {
         if !self.any_target_is_within(item) {
@@ -123,7 +126,7 @@ impl Emitter<'_> {
         self.load_target(Rm::Mem(rm), size);
         let released = (item.insn.imm & 0xFFFF) as i32;
         self.move_stack(i32::from(size) + released);
-        self.leave_for_r9();
+        self.return_to_r9();
         Some(Kind::Expanded)
     }
 
@@ -137,31 +140,56 @@ impl Emitter<'_> {
         encode(&mut self.ops, &load).expect("no byte register");
     }
 
-    /// Goes on at the EIP in r9, by the jump cache:
+    /// Leaves the landing of a call in the return ring. Touches no flag.
     /// ```text
-    ///   movzx r8d, r9w ; r8 *= 2 ; r10 = [code_view] + r9 ; r11 = rcx
-    ///   rcx = [r13+r8*8] + r10 ; jrcxz hit ; rcx = r11 ; leave for r9d
-    ///   hit: rcx = r11 ; jmp [r13+r8*8+8]
+    ///   lea r10, [landing] ; mov [r13], r10 ; lea r8d, [r13+8] ; mov r13b, r8b
     /// ```
-    pub(super) fn leave_for_r9(&mut self) {
-        self.settle_af();
+    fn note_return(&mut self, item: &Item) {
+        let landing = self.ops.new_dynamic_label();
         dynasm!(self.ops
             ; .arch x64
-            ; movzx r8d, r9w
-            ; lea r8d, [r8 + r8]
-            ; mov r10, [r15 + at::CODE_VIEW]
-            ; lea r10, [r10 + r9]
-            ; mov r11, rcx
-            ; mov rcx, [r13 + r8 * 8]
-            ; lea rcx, [rcx + r10]
-            ; jrcxz >hit
-            ; mov rcx, r11
-            ; mov [r15 + at::EIP], r9d
-            ; jmp QWORD [r15 + at::EXIT_DISPATCH]
-            ; hit:
-            ; mov rcx, r11
-            ; jmp QWORD [r13 + r8 * 8 + 8]
+            ; lea r10, [=>landing]
+            ; mov [r13], r10
+            ; lea r8d, [r13 + 8]
+            ; mov r13b, r8b
         );
+        self.landings.push(Landing { label: landing, eip: item.next() });
+    }
+
+    /// Where a return comes that the ring sent, with its EIP in r9:
+    /// ```text
+    ///   r11 = rcx ; ecx = r9 - eip ; jrcxz here ; rcx = r11 ; leave for r9
+    ///   here: rcx = r11 ; jmp edge
+    /// ```
+    pub(super) fn emit_landing(&mut self, landing: &Landing) {
+        let back = (landing.eip as i32).wrapping_neg();
+        dynasm!(self.ops
+            ; .arch x64
+            ; =>landing.label
+            ; mov r11, rcx
+            ; lea ecx, [r9 + back]
+            ; jrcxz >here
+            ; mov rcx, r11
+            ; jmp QWORD [r15 + at::BY_CACHE]
+            ; here:
+            ; mov rcx, r11
+        );
+        self.jump_edge(landing.eip);
+    }
+
+    /// Goes on at the EIP in r9, by the jump cache: see [`emit_by_cache`].
+    pub(super) fn leave_for_r9(&mut self) {
+        self.settle_af();
+        emit_by_cache(&mut self.ops);
+    }
+
+    /// Goes on at the EIP in r9, by the return ring.
+    /// ```text
+    ///   lea r8d, [r13-8] ; mov r13b, r8b ; jmp [r13]
+    /// ```
+    fn return_to_r9(&mut self) {
+        self.settle_af();
+        dynasm!(self.ops; .arch x64; lea r8d, [r13 - 8]; mov r13b, r8b; jmp QWORD [r13]);
     }
 
     /// JMP and CALL through a register or memory.
@@ -185,6 +213,7 @@ impl Emitter<'_> {
             self.load_target(Rm::Reg(host(item.guest.modrm & 7)), size);
             if is_call {
                 self.move_stack(-i32::from(size));
+                self.note_return(item);
             }
         }
         self.leave_for_r9();
@@ -208,6 +237,7 @@ impl Emitter<'_> {
         self.load_target(Rm::Mem(rm), size);
         dynasm!(self.ops; .arch x64; mov [r15 + at::KEPT], r9d);
         self.push_return(item, left);
+        self.note_return(item);
         dynasm!(self.ops; .arch x64; mov r9d, [r15 + at::KEPT]);
         self.leave_for_r9();
         Some(Kind::Expanded)
@@ -222,6 +252,32 @@ impl Emitter<'_> {
         let store = Host { op16: size == 2, imm, ..Host::new(0xC7, 0, Rm::Mem(rm)) };
         encode(&mut self.ops, &store).expect("no byte register");
     }
+}
+
+/// Goes on at the EIP in r9, by the jump cache, without touching a flag:
+/// ```text
+///   movzx r8d, r9w ; r8 *= 2 ; r10 = [code_view] + r9 ; r11 = rcx
+///   rcx = [table+r8*8] + r10 ; jrcxz hit ; rcx = r11 ; leave for r9d
+///   hit: rcx = r11 ; jmp [table+r8*8+8]
+/// ```
+pub(crate) fn emit_by_cache(ops: &mut Ops) {
+    dynasm!(ops
+        ; .arch x64
+        ; movzx r8d, r9w
+        ; lea r8d, [r8 + r8]
+        ; mov r10, [r15 + at::CODE_VIEW]
+        ; lea r10, [r10 + r9]
+        ; mov r11, rcx
+        ; mov rcx, [r15 + r8 * 8 + TABLE]
+        ; lea rcx, [rcx + r10]
+        ; jrcxz >hit
+        ; mov rcx, r11
+        ; mov [r15 + at::EIP], r9d
+        ; jmp QWORD [r15 + at::EXIT_DISPATCH]
+        ; hit:
+        ; mov rcx, r11
+        ; jmp QWORD [r15 + r8 * 8 + TABLE + 8]
+    );
 }
 
 /// True for the forms of PUSH and POP that name a general register or an immediate.

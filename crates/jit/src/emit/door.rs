@@ -30,7 +30,7 @@ impl Emitter<'_> {
     ///   r11 = rcx ; r9 = state ; rcx = IA32_SYSENTER_CS + CPL + code view + [door.negated]
     ///   jrcxz open ; rcx = r11 ; (callout)
     ///   open: CS, SS, the end of CS = the door's ; CPL ; count it
-    ///   code view, TLB, mode = the door's
+    ///   code view, TLB, mode, return ring = the door's
     ///   SYSENTER: IF = 0 ; ESP, EIP from their MSRs ; note the budget
     ///   SYSEXIT:  ESP = ECX ; EIP = EDX ; note how long ring 0 took
     ///   rcx = r11 ; leave for EIP
@@ -64,6 +64,7 @@ impl Emitter<'_> {
         );
         self.segments_of(door);
         let (tlb, new) = (offset_of!(Door, tlb) as i32, offset_of!(Door, mode) as i32);
+        let ring = offset_of!(Door, ring) as i32;
         dynasm!(self.ops
             ; .arch x64
             ; mov r8, [r15 + view]
@@ -72,6 +73,10 @@ impl Emitter<'_> {
             ; mov [r15 + at::TLB], r8
             ; mov r8d, [r15 + door + new]
             ; mov [r15 + at::MODE], r8d
+            ; mov r8, [r15 + door + ring]
+            ; mov [r15 + at::RING], r8
+            ; mov r8b, r13b
+            ; mov r13, r8
         );
         if number == 0 {
             self.inwards()
