@@ -151,6 +151,9 @@ struct Cold {
     next: u32,
     /// What the block knows of the host's x87 and SSE units there.
     units: fpu::Units,
+    /// What ESP is ahead of r12 there, and at `back`.
+    esp: i32,
+    esp_back: i32,
 }
 
 /// Where a return comes that the return ring sent.
@@ -175,6 +178,8 @@ pub(crate) struct Emitter<'a> {
     expected: Vec<(usize, DynamicLabel)>,
     /// AF in RFLAGS is to be taken for clear.
     af_clear: bool,
+    /// What ESP is ahead of r12: pushes and pops move it, and r12 follows where somebody looks.
+    esp: i32,
     units: fpu::Units,
     steps: u32,
     lines: Vec<Line>,
@@ -205,6 +210,7 @@ pub fn translate(
         landings: Vec::new(),
         expected: Vec::new(),
         af_clear: false,
+        esp: 0,
         units: fpu::Units::default(),
         steps: items.len() as u32,
         lines: Vec::new(),
@@ -299,7 +305,9 @@ impl Emitter<'_> {
             let (left, dead) = (self.steps - n as u32, plain::flags_dead(&items[n + 1..]));
             let before = self.lines.len();
             let (host, guest) = (self.offset() as u32, item.eip.wrapping_sub(self.source.eip));
+            let first_cold = self.cold.len();
             let kind = self.item(item, left, dead);
+            self.cold[first_cold..].iter_mut().for_each(|cold| cold.esp_back = self.esp);
             debug_assert_eq!(before, self.lines.len());
             self.lines.push(Line { host, guest, kind });
         }
@@ -317,6 +325,9 @@ impl Emitter<'_> {
         } else if item.unit.is_none() {
             self.note_data_pointer();
         }
+        if !self.goes_ahead(item) {
+            self.settle_esp();
+        }
         let made = match (&item.form, item.unit) {
             (Some(form), _) => self.plain(item, form, left, dead),
             (None, Some(unit)) => self.unit(item, unit, left),
@@ -329,6 +340,7 @@ impl Emitter<'_> {
     fn callout(&mut self, item: &Item, left: u32) -> Kind {
         let after = After::of(item);
         let site = self.site(item, left, after);
+        self.settle_esp();
         self.note_pointers();
         self.call(site);
         self.units = fpu::Units::default();
@@ -367,7 +379,7 @@ impl Emitter<'_> {
         let label = self.ops.new_dynamic_label();
         let site = self.site(item, left, if back.is_some() { After::Plain } else { After::Leaves });
         let next = item.next();
-        let units = self.units;
+        let (units, esp) = (self.units, self.esp);
         self.cold.push(Cold {
             miss: None,
             label,
@@ -377,12 +389,15 @@ impl Emitter<'_> {
             site,
             next,
             units,
+            esp,
+            esp_back: esp,
         });
         label
     }
 
     /// A jump to a block.
     fn jump_edge(&mut self, eip: u32) {
+        self.settle_esp();
         self.ops.push(0xE9);
         self.ops.push_i32(0);
         self.edge_here(eip);
@@ -475,9 +490,11 @@ impl Emitter<'_> {
             self.flags_from_r11();
         }
         self.note_pointers_of(&cold.units);
+        self.move_r12(cold.esp);
         self.call(cold.site);
         match cold.back {
             Some(back) => {
+                self.move_r12(-cold.esp_back);
                 self.load_again(&cold.units);
                 dynasm!(self.ops; .arch x64; jmp =>back);
             }

@@ -152,6 +152,18 @@ pub struct Form {
 }
 
 impl Form {
+    /// True where ESP or SP is an operand; it may be part of an address besides.
+    #[must_use]
+    pub fn names_esp(&self, g: &Guest) -> bool {
+        let in_rm = match self.rm {
+            Operand::ModRm => g.modrm >= 0xC0 && g.modrm & 7 == 4,
+            Operand::InOpcode => g.op & 7 == 4,
+            Operand::Accumulator | Operand::None => false,
+        };
+        let in_reg = matches!(self.reg, Reg::Gpr { byte: false }) && g.digit() == 4;
+        in_reg || in_rm && self.width != 1
+    }
+
     fn new(g: &Guest, op: u8, byte: bool, access: Access, writes: Writes) -> Self {
         let wide = if g.op16 { 2 } else { 4 };
         Self {

@@ -44,6 +44,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 
 /// Names the fields of the context, whose offsets change whenever one is added.
 fn named(line: &str) -> String {
+    let line = &line.replace("[r15]", "[r15+0h]");
     let Some((before, rest)) = line.split_once("[r15+") else { return line.to_owned() };
     let digits = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
     let Ok(offset) = i32::from_str_radix(&rest[..digits], 16) else { return line.to_owned() };

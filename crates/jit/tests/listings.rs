@@ -23,12 +23,12 @@ fn a_register_move_and_an_addition_are_the_guests_bytes() {
         &[0x89, 0xD8, 0x01, 0xC8],
         flat(false),
         expect![[r#"
-        00001000  mov eax, ebx                       rewritten
-                      mov eax, ebx
-        00001002  add eax, ecx                       rewritten
-                      add eax, ecx
-                      jmp 3Eh
-    "#]],
+            00001000  mov eax, ebx                       rewritten
+                          mov eax, ebx
+            00001002  add eax, ecx                       rewritten
+                          add eax, ecx
+                          jmp 37h
+        "#]],
     );
 }
 
@@ -38,12 +38,12 @@ fn inc_becomes_its_long_form() {
         &[0x40, 0x4F],
         flat(false),
         expect![[r#"
-        00001000  inc eax                            rewritten
-                      inc eax
-        00001001  dec edi                            rewritten
-                      dec edi
-                      jmp 3Eh
-    "#]],
+            00001000  inc eax                            rewritten
+                          inc eax
+            00001001  dec edi                            rewritten
+                          dec edi
+                          jmp 37h
+        "#]],
     );
 }
 
@@ -53,10 +53,10 @@ fn the_stack_pointer_is_r12() {
         &[0x89, 0xE5],
         flat(false),
         expect![[r#"
-        00001000  mov ebp, esp                       rewritten
-                      mov ebp, r12d
-                      jmp 3Dh
-    "#]],
+            00001000  mov ebp, esp                       rewritten
+                          mov ebp, r12d
+                          jmp 36h
+        "#]],
     );
 }
 
@@ -66,10 +66,10 @@ fn a_load_through_the_window_is_the_guests_instruction_behind_a_prefix() {
         &[0x8B, 0x44, 0xB3, 0x08],
         flat(true),
         expect![[r#"
-        00001000  mov eax, [ebx+esi*4+8]             rewritten
-                      mov eax, gs:[ebx+esi*4+8]
-                      jmp 52h
-    "#]],
+            00001000  mov eax, [ebx+esi*4+8]             rewritten
+                          mov eax, gs:[ebx+esi*4+8]
+                          jmp 4Bh
+        "#]],
     );
 }
 
@@ -88,20 +88,20 @@ fn a_load_through_the_software_tlb() {
                           mov r9d, r8d
                           shr r9d, 7
                           and r9d, 0FFE0h
-                          add r9, [r15+50h]
+                          add r9, [r15+48h]
                           lea r10d, [r8+3]
                           and r10d, 0FFFFF000h
                           cmp r10, [r9]
-                          jne 96h
+                          jne 8Fh
                           and r8d, 0FFFh
                           add r8, [r9+18h]
-                          add r8, [r15+48h]
+                          add r8, [r15+40h]
                           xchg r11, rax
                           add al, 7Fh
                           sahf
                           mov rax, r11
                           mov eax, [r8]
-                          jmp 0C6h
+                          jmp 0BFh
         "#]],
     );
 }
@@ -112,11 +112,11 @@ fn a_push_in_the_window() {
         &[0x53],
         flat(true),
         expect![[r#"
-        00001000  push ebx                           expanded
-                      mov gs:[r12d-4], ebx
-                      lea r12d, [r12-4]
-                      jmp 5Bh
-    "#]],
+            00001000  push ebx                           expanded
+                          mov gs:[r12d-4], ebx
+                          lea r12d, [r12-4]
+                          jmp 5Ch
+        "#]],
     );
 }
 
@@ -126,14 +126,14 @@ fn a_product_leaves_the_interpreters_flags() {
         &[0xF7, 0xE1],
         flat(true),
         expect![[r#"
-        00001000  mul ecx                            expanded
-                      mul ecx
-                      seto r8b
-                      shl r8b, 7
-                      test eax, eax
-                      rol r8b, 1
-                      jmp 4Ah
-    "#]],
+            00001000  mul ecx                            expanded
+                          mul ecx
+                          seto r8b
+                          shl r8b, 7
+                          test eax, eax
+                          rol r8b, 1
+                          jmp 43h
+        "#]],
     );
 }
 
@@ -143,11 +143,11 @@ fn cli_is_a_callout() {
         &[0xFA],
         flat(true),
         expect![[r#"
-        00001000  cli                                callout
-                      mov r8d, 0
-                      call qword ptr [r15+8]
-                      jmp 47h
-    "#]],
+            00001000  cli                                callout
+                          mov r8d, 0
+                          call qword ptr [r15]
+                          jmp 40h
+        "#]],
     );
 }
 
@@ -193,10 +193,10 @@ fn x87_instructions_are_the_guests_bytes_once_the_unit_is_loaded() {
                           fstp qword ptr gs:[ebx], st
             00001009  add esi, 8                         rewritten
                           lea r8d, [rbx]
-                          mov [r15+4A8h], r8d
+                          mov [r15+4B8h], r8d
                           add esi, 8
-                          mov dword ptr [r15+4A4h], 4000004h
-                          jmp 11Ch
+                          mov dword ptr [r15+4B4h], 4000004h
+                          jmp 115h
         "#]],
     );
 }
@@ -216,13 +216,13 @@ fn x87_status_and_control_are_read_and_loaded_in_line() {
                           sahf
             00001005  fldcw [ebx]                        expanded
                           movzx r9d, word ptr gs:[ebx]
-                          mov [r15+4ACh], r9d
-                          fldcw [r15+4ACh]
+                          mov [r15+4BCh], r9d
+                          fldcw [r15+4BCh]
             00001007  fnstcw [ebx]                       rewritten
                           fnstcw gs:[ebx]
-                          mov word ptr [r15+4A4h], 1
-                          mov byte ptr [r15+4A6h], 0
-                          jmp 0EEh
+                          mov word ptr [r15+4B4h], 1
+                          mov byte ptr [r15+4B6h], 0
+                          jmp 0E7h
         "#]],
     );
 }
@@ -239,13 +239,13 @@ fn without_ne_a_control_word_that_unmasks_is_for_the_interpreter() {
                           pext
                           mov r10, rcx
                           lea ecx, [r8-3Fh]
-                          jrcxz 4Eh
+                          jrcxz 47h
                           mov rcx, r10
-                          jmp 83h
+                          jmp 7Ch
                           mov rcx, r10
-                          mov [r15+4ACh], r9d
-                          fldcw [r15+4ACh]
-                          jmp 9Ch
+                          mov [r15+4BCh], r9d
+                          fldcw [r15+4BCh]
+                          jmp 95h
         "#]],
     );
 }
@@ -276,7 +276,7 @@ fn sse_instructions_are_the_guests_bytes_once_the_registers_are_loaded() {
                           pshufb xmm3, gs:[ebx]
             00001018  pinsrw xmm0, eax, 1                rewritten
                           pinsrw xmm0, eax, 1
-                          jmp 10Bh
+                          jmp 104h
         "#]],
     );
 }
@@ -296,7 +296,7 @@ fn mmx_uses_the_x87_unit() {
                           movd edx, mm0
             00001009  emms                               rewritten
                           emms
-                          jmp 0C1h
+                          jmp 0BAh
         "#]],
     );
 }
@@ -316,20 +316,20 @@ fn an_operand_of_sixteen_bytes_is_found_through_the_software_tlb() {
                           mov r9d, r8d
                           shr r9d, 7
                           and r9d, 0FFE0h
-                          add r9, [r15+50h]
+                          add r9, [r15+48h]
                           lea r10d, [r8+0Fh]
                           and r10d, 0FFFFF000h
                           cmp r10, [r9+8]
-                          jne 0ADh
+                          jne 0A6h
                           and r8d, 0FFFh
                           add r8, [r9+18h]
-                          add r8, [r15+48h]
+                          add r8, [r15+40h]
                           xchg r11, rax
                           add al, 7Fh
                           sahf
                           mov rax, r11
                           movaps [r8], xmm1
-                          jmp 0FDh
+                          jmp 0F6h
         "#]],
     );
 }

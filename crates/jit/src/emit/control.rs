@@ -1,7 +1,7 @@
 //! Near transfers of control: Jcc JMP CALL RET LOOP JECXZ. Targets in the instruction become
 //! edges; others leave for the dispatcher.
 
-use super::memory::{Address, Wanted};
+use super::memory::Wanted;
 use super::{Emitter, Item, Kind, Landing};
 use crate::abi::at;
 use crate::arena::TABLE;
@@ -180,6 +180,7 @@ impl Emitter<'_> {
     /// Goes on at the EIP in r9, by the jump cache: see [`emit_by_cache`].
     pub(super) fn leave_for_r9(&mut self) {
         self.settle_af();
+        self.settle_esp();
         emit_by_cache(&mut self.ops);
     }
 
@@ -189,6 +190,7 @@ impl Emitter<'_> {
     /// ```
     fn return_to_r9(&mut self) {
         self.settle_af();
+        self.settle_esp();
         dynasm!(self.ops; .arch x64; lea r8d, [r13 - 8]; mov r13b, r8b; jmp QWORD [r13]);
     }
 
@@ -221,7 +223,7 @@ impl Emitter<'_> {
     }
 
     fn target_access(&mut self, item: &Item, left: u32, size: u8) -> crate::rewrite::Mem {
-        let address = Address::of(&item.insn);
+        let address = self.address(item);
         let wanted = Wanted { address, size, write: false, keep_flags: true };
         let access = self.access(item, left, &wanted, None);
         if access.rm.window {

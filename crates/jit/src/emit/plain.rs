@@ -2,7 +2,7 @@
 //! memory operand found first. (SDM 2, each instruction's "Flags Affected".)
 
 use super::fpu::UnitFlags;
-use super::memory::{Access, Address, Wanted};
+use super::memory::{Access, Wanted};
 use super::{Emitter, Item, Kind};
 use crate::forms::{self, Form, Operand, Reg, Writes};
 use crate::rewrite::{HighByte, Host, Mem, Rm, encode, host};
@@ -60,7 +60,7 @@ impl Emitter<'_> {
             let divides = f.writes == Writes::Divide;
             let keep_flags = !divides && !covers && (!dead || f.reads_flags);
             let write = f.access != forms::Access::Read;
-            let address = Address::of(&item.insn);
+            let address = self.address(item);
             let wanted = Wanted { address, size: f.width, write, keep_flags };
             self.access(item, left, &wanted, Some(back))
         });
@@ -157,7 +157,8 @@ impl Emitter<'_> {
             let mut trial = dynasmrt::SimpleAssembler::new();
             if encode(&mut trial, &host) == Err(HighByte) {
                 // The address may name the register whose halves change places.
-                self.effective_address(&Address::of(&item.insn));
+                let address = self.address(item);
+                self.effective_address(&address);
                 let rm = Mem { window: true, base: Some(8), index: None, disp: 0 };
                 let host = Host { rm: Rm::Mem(rm), ..host };
                 self.last_cold().swapped = Some(host.reg & 3);
@@ -218,7 +219,7 @@ impl Emitter<'_> {
 
     /// LEA: with a 16-bit address the sum is cut first.
     fn lea(&mut self, item: &Item, f: &Form) -> Kind {
-        let address = Address::of(&item.insn);
+        let address = self.address(item);
         let reg = host(item.guest.digit());
         if item.insn.has(Insn::ADDR32) {
             let lea = Host { op16: f.op16, ..Host::new(0x8D, reg, Rm::Mem(address.host(false))) };

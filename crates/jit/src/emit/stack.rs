@@ -42,6 +42,7 @@ impl Emitter<'_> {
                 encode(&mut self.ops, &load).expect("no byte register");
                 self.move_stack(i32::from(size));
                 if is_esp {
+                    self.settle_esp();
                     // What was popped, not one above the slot.
                     let mov = Host { op16: g.op16, ..Host::new(0x89, 9, Rm::Reg(12)) };
                     encode(&mut self.ops, &mov).expect("no byte register");
@@ -65,7 +66,7 @@ impl Emitter<'_> {
         back: Option<DynamicLabel>,
     ) -> Mem {
         let size = if item.insn.op32() { 4 } else { 2 };
-        let address = Address::stack(disp, self.source.mode);
+        let address = Address::stack(self.esp + disp, self.source.mode);
         let wanted = Wanted { address, size, write, keep_flags: true };
         let access = self.access(item, left, &wanted, back);
         if access.rm.window {
@@ -74,23 +75,60 @@ impl Emitter<'_> {
         access.rm
     }
 
-    /// Moves ESP or SP without touching a flag.
+    /// Moves ESP or SP without touching a flag. ESP only moves ahead of r12: in a row of pushes
+    /// each would wait for the one before.
     /// ```text
-    ///   lea r12d, [r12+n]          or: lea r8d, [r12+n] ; mov r12w, r8w
+    ///   lea r8d, [r12+n] ; mov r12w, r8w
     /// ```
     pub(super) fn move_stack(&mut self, by: i32) {
         if self.source.mode.has(Mode::STACK32) {
-            dynasm!(self.ops; .arch x64; lea r12d, [r12 + by]);
+            self.esp += by;
         } else {
             dynasm!(self.ops; .arch x64; lea r8d, [r12 + by]; mov r12w, r8w);
         }
+    }
+
+    /// Brings r12 up to ESP.
+    pub(super) fn settle_esp(&mut self) {
+        let by = std::mem::take(&mut self.esp);
+        self.move_r12(by);
+    }
+
+    /// `lea r12d, [r12+by]`
+    pub(super) fn move_r12(&mut self, by: i32) {
+        if by != 0 {
+            dynasm!(self.ops; .arch x64; lea r12d, [r12 + by]);
+        }
+    }
+
+    /// True where an instruction is emitted with ESP ahead of r12: it names ESP in an address at
+    /// most, or is a push or pop.
+    pub(super) fn goes_ahead(&self, item: &Item) -> bool {
+        let g = &item.guest;
+        match &item.form {
+            Some(form) => !form.names_esp(g),
+            None if item.unit.is_some() || g.map0f => false,
+            None => match g.op {
+                0x50..0x60 => g.op & 7 != 4,
+                0xFF => g.digit() == 6 && (item.insn.is_mem() || g.modrm & 7 != 4),
+                0x68 | 0x6A | 0xC2 | 0xC3 | 0xC9 | 0xE8 => true,
+                _ => false,
+            },
+        }
+    }
+
+    /// The memory operand of an instruction.
+    pub(super) fn address(&self, item: &Item) -> Address {
+        let address = Address::of(&item.insn);
+        let ahead = if address.base == 4 { self.esp } else { 0 };
+        Address { disp: address.disp.wrapping_add(ahead as u32), ..address }
     }
 
     /// PUSH of a register or memory. A value from memory waits in the context, since the second
     /// access needs all scratch registers.
     fn push_rm(&mut self, item: &Item, left: u32, size: u8, back: DynamicLabel) {
         let source = if item.insn.is_mem() {
-            let address = Address::of(&item.insn);
+            let address = self.address(item);
             let wanted = Wanted { address, size, write: false, keep_flags: true };
             let access = self.access(item, left, &wanted, Some(back));
             if access.rm.window {
@@ -126,6 +164,7 @@ impl Emitter<'_> {
         encode(&mut self.ops, &load).expect("no byte register");
         let n = i32::from(size);
         if wide {
+            self.esp = 0;
             dynasm!(self.ops; .arch x64; lea r12d, [rbp + n]);
         } else {
             dynasm!(self.ops; .arch x64; lea r8d, [rbp + n]; mov r12w, r8w);
