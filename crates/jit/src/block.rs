@@ -67,6 +67,8 @@ pub struct Edge {
     pub live: u8,
     /// The block it is in.
     pub from: u32,
+    /// How often it led back to the head of a loop, unlinked.
+    pub rounds: u8,
 }
 
 /// A translated block.
@@ -80,6 +82,8 @@ pub struct Block {
     pub steps: u32,
     /// Its first instruction is a REP.
     pub repeats: bool,
+    /// Bytes of the loop that it is; 0 if it is none.
+    pub loop_len: u32,
     /// The step at which it was made.
     pub made: u64,
     /// Where it is executed; 0 once it is dropped.

@@ -135,10 +135,23 @@ impl Cache {
             near: e.near,
             live: e.live,
             from: id,
+            rounds: 0,
         }));
-        let Draft { len, steps, repeats, needs, inner, .. } = draft;
+        let Draft { len, steps, repeats, loop_len, needs, inner, .. } = draft;
         let (host_len, linked) = (draft.code.len(), Vec::new());
-        let block = Block { key, len, steps, repeats, made, start, host_len, needs, inner, linked };
+        let block = Block {
+            key,
+            len,
+            steps,
+            repeats,
+            loop_len,
+            made,
+            start,
+            host_len,
+            needs,
+            inner,
+            linked,
+        };
         self.blocks.push(block);
         self.by_key.insert(key, id);
         self.by_page.entry((key.place >> 12) as u32).or_default().push(id);
@@ -179,6 +192,22 @@ impl Cache {
         let target = block.start + if is_ready { block.inner as usize } else { 0 };
         set_target(arena, edge.patch, target);
         block.linked.push(number);
+    }
+
+    /// Counts a way back along an edge; how often there was one.
+    pub fn count_round(&mut self, number: u32) -> u8 {
+        let rounds = &mut self.edges[number as usize].rounds;
+        *rounds = rounds.saturating_add(1);
+        *rounds
+    }
+
+    /// Drops one block.
+    pub fn drop_one(&mut self, arena: &mut Arena, jumps: &mut Jumps, id: u32) {
+        let place = self.blocks[id as usize].key.place;
+        if let Some(ids) = self.by_page.get_mut(&((place >> 12) as u32)) {
+            ids.retain(|other| *other != id);
+        }
+        self.drop_block(arena, jumps, id);
     }
 
     /// Drops the blocks whose bytes were overwritten.

@@ -7,6 +7,7 @@ mod control;
 mod door;
 mod flags;
 mod fpu;
+mod loops;
 mod memory;
 mod plain;
 mod simd;
@@ -47,6 +48,8 @@ pub struct Source<'a> {
     pub most: usize,
     /// The number by which it counts its executions, if it does.
     pub counter: Option<u32>,
+    /// Bytes of the loop that begins here, to be made one block; 0 to end at the first jump.
+    pub loop_len: u32,
 }
 
 /// An edge, before its block has a place.
@@ -74,6 +77,8 @@ pub struct Draft {
     pub steps: u32,
     /// Its first instruction is a REP.
     pub repeats: bool,
+    /// Bytes of the loop that it is; 0 if it is none.
+    pub loop_len: u32,
     /// Halves of the x87 and SSE state that it loads on entry.
     pub needs: u8,
     /// Where to enter it if they are loaded: offset.
@@ -121,6 +126,25 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// The instruction at an offset of the source; `None` if there is none within the page and CS.
+    fn at(source: &Source, at: usize) -> Option<Self> {
+        let bits32 = source.mode.has(Mode::CODE32);
+        let insn = decode::decode(source.bytes.get(at..)?, bits32).ok()?;
+        let end = at + usize::from(insn.len);
+        let last = u64::from(source.eip) + end as u64 - 1;
+        let guest = Guest::parse(&source.bytes[at..end], &insn)?;
+        if last > u64::from(source.limit) {
+            return None;
+        }
+        let eip = source.eip + at as u32;
+        let ends = insn.has(Insn::ENDS_BLOCK);
+        let is_there = source.features.contains(decode::needs(insn.code));
+        let form = form(&guest).filter(|_| !ends && is_there);
+        let may = form.is_none() && !ends && is_there;
+        let unit = may.then(|| fpu::Unit::of(&insn)).flatten();
+        Some(Self { insn, guest, form, unit, eip })
+    }
+
     fn next(&self) -> u32 {
         self.eip.wrapping_add(u32::from(self.insn.len))
     }
@@ -175,6 +199,7 @@ pub(crate) struct Emitter<'a> {
     edges: Vec<DraftEdge>,
     labels: Vec<DynamicLabel>,
     landings: Vec<Landing>,
+    asides: Vec<loops::Aside>,
     expected: Vec<(usize, DynamicLabel)>,
     /// AF in RFLAGS is to be taken for clear.
     af_clear: bool,
@@ -193,9 +218,10 @@ pub fn translate(
     sites: &mut Vec<Site>,
     first_edge: u32,
 ) -> Option<Draft> {
-    let items = discover(source);
+    let items = if source.loop_len == 0 { discover(source) } else { loops::discover(source)? };
     let last = items.last()?;
     let len = last.next().wrapping_sub(source.eip);
+    let copies = if source.loop_len == 0 { 1 } else { loops::copies(items.len()) };
     let mut ops = Ops::new(base);
     let short = ops.new_dynamic_label();
     let mut e = Emitter {
@@ -208,18 +234,23 @@ pub fn translate(
         edges: Vec::new(),
         labels: Vec::new(),
         landings: Vec::new(),
+        asides: Vec::new(),
         expected: Vec::new(),
         af_clear: false,
         esp: 0,
         units: fpu::Units::default(),
-        steps: items.len() as u32,
+        steps: (items.len() * copies) as u32,
         lines: Vec::new(),
     };
     e.need_first(&items);
     let (needs, inner) = (e.units.live(), e.offset() as u32);
     e.charge();
     e.count(source.counter);
-    e.body(&items);
+    if source.loop_len == 0 {
+        e.body(&items);
+    } else {
+        e.rounds(&items, copies);
+    }
     let repeats = items[0].insn.has(Insn::REP | Insn::REPNE);
     e.finish(len, repeats, (needs, inner))
 }
@@ -229,23 +260,10 @@ fn discover(source: &Source) -> Vec<Item> {
     let mut items = Vec::new();
     let mut at = 0;
     while items.len() < source.most {
-        let Ok(insn) = decode::decode(&source.bytes[at..], source.mode.has(Mode::CODE32)) else {
-            break;
-        };
-        let end = at + usize::from(insn.len);
-        let last = u64::from(source.eip) + end as u64 - 1;
-        let Some(guest) = Guest::parse(&source.bytes[at..end], &insn) else { break };
-        if last > u64::from(source.limit) {
-            break;
-        }
-        let eip = source.eip + at as u32;
-        let ends = insn.has(Insn::ENDS_BLOCK);
-        let is_there = source.features.contains(decode::needs(insn.code));
-        let form = form(&guest).filter(|_| !ends && is_there);
-        let may = form.is_none() && !ends && is_there;
-        let unit = may.then(|| fpu::Unit::of(&insn)).flatten();
-        items.push(Item { insn, guest, form, unit, eip });
-        at = end;
+        let Some(item) = Item::at(source, at) else { break };
+        let ends = item.insn.has(Insn::ENDS_BLOCK);
+        at += usize::from(item.insn.len);
+        items.push(item);
         if ends {
             break;
         }
@@ -303,19 +321,22 @@ impl Emitter<'_> {
     fn body(&mut self, items: &[Item]) {
         for (n, item) in items.iter().enumerate() {
             let (left, dead) = (self.steps - n as u32, plain::flags_dead(&items[n + 1..]));
-            let before = self.lines.len();
-            let (host, guest) = (self.offset() as u32, item.eip.wrapping_sub(self.source.eip));
-            let first_cold = self.cold.len();
-            let kind = self.item(item, left, dead);
-            self.cold[first_cold..].iter_mut().for_each(|cold| cold.esp_back = self.esp);
-            debug_assert_eq!(before, self.lines.len());
-            self.lines.push(Line { host, guest, kind });
+            self.line(item, left, dead);
         }
         if let Some(last) = items.last().filter(|last| !last.insn.has(Insn::ENDS_BLOCK)) {
             self.settle_af();
             self.note_pointers();
             self.jump_edge(last.next());
         }
+    }
+
+    /// One instruction, and where it lies.
+    fn line(&mut self, item: &Item, left: u32, dead: bool) {
+        let (host, guest) = (self.offset() as u32, item.eip.wrapping_sub(self.source.eip));
+        let first_cold = self.cold.len();
+        let kind = self.item(item, left, dead);
+        self.cold[first_cold..].iter_mut().for_each(|cold| cold.esp_back = self.esp);
+        self.lines.push(Line { host, guest, kind });
     }
 
     /// One instruction.
@@ -417,6 +438,7 @@ impl Emitter<'_> {
         let hot = self.offset() as u32;
         self.emit_short();
         cold.iter().for_each(|c| self.emit_cold(c));
+        self.emit_asides();
         // What the callee left loaded isn't known.
         self.units = fpu::Units::default();
         std::mem::take(&mut self.landings).iter().for_each(|l| self.emit_landing(l));
@@ -450,7 +472,20 @@ impl Emitter<'_> {
             let displacement = edge.stub as i32 - edge.patch as i32 - 4;
             code[edge.patch..edge.patch + 4].copy_from_slice(&displacement.to_le_bytes());
         }
-        Some(Draft { code, len, steps, repeats, needs, inner, edges, expected, lines, hot })
+        let loop_len = self.source.loop_len;
+        Some(Draft {
+            code,
+            len,
+            steps,
+            repeats,
+            loop_len,
+            needs,
+            inner,
+            edges,
+            expected,
+            lines,
+            hot,
+        })
     }
 
     /// True where `eip` lies in the page of the block.

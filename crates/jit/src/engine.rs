@@ -3,7 +3,7 @@
 
 use crate::abi::{Context, Exit as Left, Mode};
 use crate::arena::{Arena, ContextPage, JitError, MOST_STEPS};
-use crate::block::Key;
+use crate::block::{Block, Edge, Key};
 use crate::cache::Cache;
 use crate::callout::{NEARLY_SPENT, callout, pack, unpack};
 use crate::counts::Counts;
@@ -21,6 +21,9 @@ use x86::SegReg;
 
 /// Room that a block's host code may take, bytes: more is never made of 32 instructions.
 const BLOCK_ROOM: usize = 64 << 10;
+
+/// Bytes of a loop that may become one block.
+const LOOP_BYTES: u64 = 256;
 
 /// When windows are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub struct Tuning {
     /// How often the interpreter runs a piece of code before it is translated, again after each
     /// time that it was overwritten.
     pub cold_runs: u8,
+    /// How often a loop is gone round before it is made one block; 0 for never.
+    pub hot_rounds: u8,
     /// When windows are used.
     pub windows: WindowUse,
     /// How blocks lead to each other.
@@ -72,6 +77,7 @@ impl Default for Tuning {
         Self {
             block_insns: 32,
             cold_runs: 2,
+            hot_rounds: 16,
             windows: WindowUse::AtRest,
             links: Links::All,
             counts: false,
@@ -79,6 +85,16 @@ impl Default for Tuning {
             host: check_host,
         }
     }
+}
+
+/// What an edge closes.
+enum Loop {
+    /// No loop, or one that is no longer looked at.
+    No,
+    /// A loop that wasn't gone round often.
+    Young,
+    /// A loop of so many bytes.
+    Hot(u32),
 }
 
 /// What there is at an address.
@@ -229,11 +245,20 @@ impl Jit {
                 continue;
             }
             let generation = self.cache.generation;
-            let id = match self.find(cpu, sys) {
+            let mut id = match self.find(cpu, sys) {
                 Found::Block(id) => id,
                 Found::Cold => return self.stretch(cpu, sys),
                 Found::Nothing => return self.alone(cpu, sys),
             };
+            if let Some(edge) = arrived
+                && self.cache.generation == generation
+            {
+                match self.hot_loop(edge, id) {
+                    Loop::No => {}
+                    Loop::Young => arrived = None,
+                    Loop::Hot(len) => id = self.make_loop(cpu, sys, id, len),
+                }
+            }
             let (seen, version) = (sys.mem.states().seen(), cpu.mmu.view().version());
             let c = self.context.get();
             if (c.seen, c.version) != (seen, version) {
@@ -382,24 +407,65 @@ impl Jit {
         if self.cache.warm(place, self.tuning.cold_runs) {
             return Found::Cold;
         }
-        self.make_timed(cpu, sys, key).map_or(Found::Nothing, Found::Block)
+        self.make_timed(cpu, sys, key, 0).map_or(Found::Nothing, Found::Block)
     }
 
-    fn make_timed(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key) -> Option<u32> {
-        let Some(clock) = self.tuning.clock else { return self.make(cpu, sys, key) };
+    /// Whether the edge by which block `to` was reached closes a loop that `to` is the head of.
+    fn hot_loop(&mut self, edge: u32, to: u32) -> Loop {
+        let from = self.cache.edge(edge);
+        let (a, b) = (self.cache.block(from.from), self.cache.block(to));
+        let end = a.key.place + u64::from(a.len);
+        let is_back = self.leads_on(&from, b) && b.key.place <= a.key.place && b.loop_len == 0;
+        let may = is_back && self.tuning.hot_rounds != 0 && self.tuning.links == Links::All;
+        let len = end.wrapping_sub(b.key.place);
+        if !may || from.rounds == u8::MAX || len > LOOP_BYTES {
+            return Loop::No;
+        }
+        match self.cache.count_round(edge) {
+            rounds if rounds < self.tuning.hot_rounds => Loop::Young,
+            _ => Loop::Hot(len as u32),
+        }
+    }
+
+    /// Makes the loop of `len` bytes at the start of a block one block, if that can be done; gives
+    /// the block to go on with.
+    fn make_loop(&mut self, cpu: &mut Cpu, sys: &mut System, head: u32, len: u32) -> u32 {
+        let key = self.cache.block(head).key;
+        if self.arena.room() < BLOCK_ROOM {
+            return head;
+        }
+        let Some(made) = self.make_timed(cpu, sys, key, len) else { return head };
+        self.cache.drop_one(&mut self.arena, &mut self.jumps, head);
+        made
+    }
+
+    fn make_timed(
+        &mut self,
+        cpu: &mut Cpu,
+        sys: &mut System,
+        key: Key,
+        loop_len: u32,
+    ) -> Option<u32> {
+        let Some(clock) = self.tuning.clock else { return self.make(cpu, sys, key, loop_len) };
         let begun = clock();
-        let made = self.make(cpu, sys, key);
+        let made = self.make(cpu, sys, key, loop_len);
         self.counters.making_ns += clock().saturating_sub(begun);
         made
     }
 
-    fn make(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key) -> Option<u32> {
+    fn make(
+        &mut self,
+        cpu: &mut Cpu,
+        sys: &mut System,
+        key: Key,
+        loop_len: u32,
+    ) -> Option<u32> {
         if self.arena.room() < BLOCK_ROOM {
             self.cache.clear(&mut self.arena, &mut self.jumps, Some(sys));
             self.context.get().doors = [Door::SHUT; 2];
         }
         let page_offset = (key.place & 0xFFF) as u32;
-        let most_bytes = self.tuning.block_insns * decode::MAX_LEN;
+        let most_bytes = (self.tuning.block_insns * decode::MAX_LEN).max(loop_len as usize);
         let mut bytes = [0; 0x1000];
         let bytes = &mut bytes[..most_bytes.min(0x1000 - page_offset as usize)];
         sys.mem.arena().read(key.place, bytes);
@@ -408,8 +474,19 @@ impl Jit {
         let number = self.cache.len() as u32;
         self.counts.begin(number);
         let (eip, counter) = (key.eip, self.counts.counter(number));
-        let source =
-            Source { bytes, eip, page_offset, limit, mode, features, place, soft, most, counter };
+        let source = Source {
+            bytes,
+            eip,
+            page_offset,
+            limit,
+            mode,
+            features,
+            place,
+            soft,
+            most,
+            counter,
+            loop_len,
+        };
         let first_edge = self.cache.next_edge();
         let draft = emit::translate(&source, self.arena.next(), &mut self.cache.sites, first_edge)?;
         self.counters.made(&draft);
@@ -421,11 +498,16 @@ impl Jit {
     /// Links the edge by which emitted code was left to the block it led to, where nothing can
     /// come between.
     fn link(&mut self, edge: u32, to: u32) {
-        let from = self.cache.edge(edge);
-        let (a, b) = (self.cache.block(from.from), self.cache.block(to));
-        let same = a.start != 0 && a.key.mode == b.key.mode && a.key.limit == b.key.limit;
-        if same && from.near && a.key.place >> 12 == b.key.place >> 12 && from.eip == b.key.eip {
+        if self.leads_on(&self.cache.edge(edge), self.cache.block(to)) {
             self.cache.link(&mut self.arena, edge, to);
         }
+    }
+
+    /// True where nothing can come between an edge and the block it led to.
+    fn leads_on(&self, edge: &Edge, to: &Block) -> bool {
+        let from = self.cache.block(edge.from);
+        let is_same = from.key.mode == to.key.mode && from.key.limit == to.key.limit;
+        let is_near = edge.near && from.key.place >> 12 == to.key.place >> 12;
+        from.start != 0 && is_same && is_near && edge.eip == to.key.eip
     }
 }

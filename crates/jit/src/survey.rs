@@ -152,6 +152,7 @@ impl Jit {
             soft: &self.soft,
             most: self.tuning.block_insns,
             counter: self.counts.counter(id),
+            loop_len: block.loop_len,
         };
         let draft = translate(&source, block.start, &mut Vec::new(), 0)?;
         if (draft.len, draft.code.len()) != (block.len, block.host_len) {

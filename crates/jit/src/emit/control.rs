@@ -9,7 +9,7 @@ use crate::rewrite::{Host, Rm, encode, host};
 use crate::stubs::Ops;
 use decode::{Code, Insn};
 use dynasm::dynasm;
-use dynasmrt::{DynasmApi, DynasmLabelApi};
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 
 impl Emitter<'_> {
     /// Emits a transfer of control; `None` where it must be a callout.
@@ -35,9 +35,29 @@ impl Emitter<'_> {
 
     /// Where a direct branch goes, if that lies within CS.
     fn target(&self, item: &Item) -> Option<u32> {
-        let target = item.next().wrapping_add(item.insn.imm);
-        let target = if item.insn.op32() { target } else { target & 0xFFFF };
-        (target <= self.source.limit).then_some(target)
+        target(item, self.source.limit)
+    }
+
+    /// `jcc label`, in its long form.
+    pub(super) fn jump_if(&mut self, condition: u8, label: DynamicLabel) {
+        match condition {
+            0x0 => dynasm!(self.ops; .arch x64; jo =>label),
+            0x1 => dynasm!(self.ops; .arch x64; jno =>label),
+            0x2 => dynasm!(self.ops; .arch x64; jb =>label),
+            0x3 => dynasm!(self.ops; .arch x64; jnb =>label),
+            0x4 => dynasm!(self.ops; .arch x64; jz =>label),
+            0x5 => dynasm!(self.ops; .arch x64; jnz =>label),
+            0x6 => dynasm!(self.ops; .arch x64; jbe =>label),
+            0x7 => dynasm!(self.ops; .arch x64; jnbe =>label),
+            0x8 => dynasm!(self.ops; .arch x64; js =>label),
+            0x9 => dynasm!(self.ops; .arch x64; jns =>label),
+            0xA => dynasm!(self.ops; .arch x64; jp =>label),
+            0xB => dynasm!(self.ops; .arch x64; jnp =>label),
+            0xC => dynasm!(self.ops; .arch x64; jl =>label),
+            0xD => dynasm!(self.ops; .arch x64; jnl =>label),
+            0xE => dynasm!(self.ops; .arch x64; jle =>label),
+            _ => dynasm!(self.ops; .arch x64; jnle =>label),
+        }
     }
 
     /// ```text
@@ -280,6 +300,19 @@ pub(crate) fn emit_by_cache(ops: &mut Ops) {
         ; mov rcx, r11
         ; jmp QWORD [r15 + r8 * 8 + TABLE + 8]
     );
+}
+
+/// The condition of a Jcc, as its opcode has it.
+pub(super) fn condition(item: &Item) -> Option<u8> {
+    let g = &item.guest;
+    matches!((g.map0f, g.op), (false, 0x70..0x80) | (true, 0x80..0x90)).then_some(g.op & 0xF)
+}
+
+/// Where a direct branch goes, if that lies within a CS of this limit.
+pub(super) fn target(item: &Item, limit: u32) -> Option<u32> {
+    let target = item.next().wrapping_add(item.insn.imm);
+    let target = if item.insn.op32() { target } else { target & 0xFFFF };
+    (target <= limit).then_some(target)
 }
 
 /// True for the forms of PUSH and POP that name a general register or an immediate.
