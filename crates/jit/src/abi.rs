@@ -92,6 +92,8 @@ pub struct Context {
     pub refused: u64,
     /// An instruction that must not use the window again: its place, plus 1.
     pub soften: u64,
+    /// The stubs of REP MOVS and REP STOS: see [`crate::strings`].
+    pub repeats: [u64; crate::strings::STUBS],
     /// The stub that a software-TLB site calls when it misses: see [`crate::miss`].
     pub miss: u64,
     /// [`crate::miss::refill`].
@@ -190,6 +192,7 @@ pub mod at {
         VISIT = visit;
         VISITED = visited;
         MISS = miss;
+        REPEATS = repeats;
         REFILL_FN = refill_fn;
         PAGE_STATES = page_states;
         CODE_PIECES = code_pieces;

@@ -48,6 +48,8 @@ pub struct Cache {
     past_calls: BTreeMap<Code, u64>,
     /// Where emitted code may fault, in the order of addresses.
     pub expected: Vec<Expected>,
+    /// Those of them that are the stubs'.
+    kept: usize,
     /// How often code was run before it was translated, by its place; places that share a count
     /// are translated sooner.
     runs: Box<[Runs; RUNS]>,
@@ -73,8 +75,10 @@ fn run_index(place: u64) -> usize {
     (place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 51) as usize % RUNS
 }
 
-impl Default for Cache {
-    fn default() -> Self {
+impl Cache {
+    /// An empty cache; the stubs may fault at `kept`.
+    #[must_use]
+    pub fn new(kept: Vec<Expected>) -> Self {
         Self {
             blocks: Vec::new(),
             edges: Vec::new(),
@@ -82,14 +86,13 @@ impl Default for Cache {
             by_page: HashMap::default(),
             generation: 0,
             sites: Vec::new(),
-            expected: Vec::new(),
+            kept: kept.len(),
+            expected: kept,
             past_calls: Default::default(),
             runs: Box::new([Runs::default(); RUNS]),
         }
     }
-}
 
-impl Cache {
     /// The block made from `key`.
     #[must_use]
     pub fn find(&self, key: &Key) -> Option<u32> {
@@ -290,7 +293,7 @@ impl Cache {
         self.by_page.clear();
         self.past_calls = self.calls();
         self.sites.clear();
-        self.expected.clear();
+        self.expected.truncate(self.kept);
         arena.clear();
     }
 }

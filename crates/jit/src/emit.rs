@@ -12,6 +12,7 @@ mod memory;
 mod plain;
 mod simd;
 mod stack;
+mod string;
 mod x87;
 
 pub(crate) use control::emit_by_cache;
@@ -143,6 +144,11 @@ impl Item {
         let may = form.is_none() && !ends && is_there;
         let unit = may.then(|| fpu::Unit::of(&insn)).flatten();
         Some(Self { insn, guest, form, unit, eip })
+    }
+
+    /// True where the block can't go on behind it.
+    fn ends(&self) -> bool {
+        self.insn.has(Insn::ENDS_BLOCK) && !string::goes_on(self)
     }
 
     fn next(&self) -> u32 {
@@ -323,7 +329,7 @@ impl Emitter<'_> {
             let (left, dead) = (self.steps - n as u32, plain::flags_dead(&items[n + 1..]));
             self.line(item, left, dead);
         }
-        if let Some(last) = items.last().filter(|last| !last.insn.has(Insn::ENDS_BLOCK)) {
+        if let Some(last) = items.last().filter(|last| !last.ends()) {
             self.settle_af();
             self.note_pointers();
             self.jump_edge(last.next());
@@ -341,7 +347,7 @@ impl Emitter<'_> {
 
     /// One instruction.
     fn item(&mut self, item: &Item, left: u32, dead: bool) -> Kind {
-        if item.insn.has(Insn::ENDS_BLOCK) {
+        if item.ends() {
             self.note_pointers();
         } else if item.unit.is_none() {
             self.note_data_pointer();
@@ -352,7 +358,10 @@ impl Emitter<'_> {
         let made = match (&item.form, item.unit) {
             (Some(form), _) => self.plain(item, form, left, dead),
             (None, Some(unit)) => self.unit(item, unit, left),
-            (None, None) => self.stack(item, left).or_else(|| self.control(item, left)),
+            (None, None) => self
+                .stack(item, left)
+                .or_else(|| self.control(item, left))
+                .or_else(|| self.string(item, left)),
         };
         made.unwrap_or_else(|| self.callout(item, left))
     }
@@ -366,7 +375,7 @@ impl Emitter<'_> {
         self.call(site);
         self.units = fpu::Units::default();
         self.af_clear = false;
-        if item.insn.has(Insn::ENDS_BLOCK) {
+        if item.ends() {
             // Only an instruction that goes on at the next comes back here.
             self.jump_edge(item.next());
         }

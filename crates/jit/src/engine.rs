@@ -168,6 +168,7 @@ impl Jit {
         c.exit_dispatch = stubs.exit_dispatch as u64;
         c.callout_fn = callout as *const () as u64;
         c.miss = stubs.miss as u64;
+        c.repeats = stubs.repeats.map(|stub| stub as u64);
         c.refill_fn = crate::miss::refill as *const () as u64;
         c.fpu.init(&stubs);
         c.code = [arena.start() as u64, crate::arena::CODE_BYTES as u64];
@@ -176,7 +177,7 @@ impl Jit {
         let counts = Counts::new(tuning.counts);
         context.get().counts = counts.start();
         Ok(Self {
-            cache: Cache::default(),
+            cache: Cache::new(stubs.expected.to_vec()),
             arena,
             stubs,
             _registration: registration,
@@ -453,13 +454,7 @@ impl Jit {
         made
     }
 
-    fn make(
-        &mut self,
-        cpu: &mut Cpu,
-        sys: &mut System,
-        key: Key,
-        loop_len: u32,
-    ) -> Option<u32> {
+    fn make(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key, loop_len: u32) -> Option<u32> {
         if self.arena.room() < BLOCK_ROOM {
             self.cache.clear(&mut self.arena, &mut self.jumps, Some(sys));
             self.context.get().doors = [Door::SHUT; 2];

@@ -23,7 +23,8 @@ pub mod listing;
 mod miss;
 pub mod rewrite;
 pub mod stats;
-pub mod stubs;
+mod strings;
+mod stubs;
 pub mod survey;
 pub mod window;
 

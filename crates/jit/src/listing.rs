@@ -44,8 +44,19 @@ pub fn listing(bytes: &[u8], eip: u32, mode: Mode) -> Option<Listing> {
     let room = bytes.len().min(0x1000 - page_offset as usize);
     let (bytes, place) = (&bytes[..room], u64::from(page_offset));
     let (soft, most, counter, loop_len) = (&soft, 32, None, 0);
-    let source =
-        Source { bytes, eip, page_offset, limit, mode, features, place, soft, most, counter, loop_len };
+    let source = Source {
+        bytes,
+        eip,
+        page_offset,
+        limit,
+        mode,
+        features,
+        place,
+        soft,
+        most,
+        counter,
+        loop_len,
+    };
     let draft = translate(&source, 0, &mut Vec::new(), 0)?;
     Some(lay_out(&source, &draft, &draft.code, 0))
 }

@@ -3,6 +3,8 @@
 
 use crate::abi::at;
 use crate::arena::{Arena, JitError};
+use crate::fault::Expected;
+use crate::strings;
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, x64::X64Relocation};
 
@@ -28,6 +30,10 @@ pub struct Stubs {
     pub load_x87: usize,
     /// Loads the guest's XMM registers and MXCSR.
     pub load_sse: usize,
+    /// REP MOVS and REP STOS: see [`crate::strings`].
+    pub repeats: [usize; strings::STUBS],
+    /// Where they may fault.
+    pub expected: [Expected; strings::STUBS],
     /// Bytes of all of them, from the front of the arena.
     pub len: usize,
 }
@@ -53,6 +59,11 @@ impl Stubs {
         crate::fpu::emit_load_x87(&mut ops);
         let load_sse = start(&ops);
         crate::fpu::emit_load_sse(&mut ops);
+        let mut repeats = [0; strings::STUBS];
+        let expected = std::array::from_fn(|number| {
+            repeats[number] = start(&ops);
+            strings::emit(&mut ops, number)
+        });
         let code = ops.finalize().expect("the stubs use only labels that they define");
         arena.add(&code);
         arena.keep();
@@ -66,6 +77,8 @@ impl Stubs {
             exit_dispatch,
             load_x87,
             load_sse,
+            repeats,
+            expected,
             len,
         })
     }

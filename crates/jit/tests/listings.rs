@@ -193,9 +193,9 @@ fn x87_instructions_are_the_guests_bytes_once_the_unit_is_loaded() {
                           fstp qword ptr gs:[ebx], st
             00001009  add esi, 8                         rewritten
                           lea r8d, [rbx]
-                          mov [r15+4B8h], r8d
+                          mov [r15+4E8h], r8d
                           add esi, 8
-                          mov dword ptr [r15+4B4h], 4000004h
+                          mov dword ptr [r15+4E4h], 4000004h
                           jmp 115h
         "#]],
     );
@@ -216,12 +216,12 @@ fn x87_status_and_control_are_read_and_loaded_in_line() {
                           sahf
             00001005  fldcw [ebx]                        expanded
                           movzx r9d, word ptr gs:[ebx]
-                          mov [r15+4BCh], r9d
-                          fldcw [r15+4BCh]
+                          mov [r15+4ECh], r9d
+                          fldcw [r15+4ECh]
             00001007  fnstcw [ebx]                       rewritten
                           fnstcw gs:[ebx]
-                          mov word ptr [r15+4B4h], 1
-                          mov byte ptr [r15+4B6h], 0
+                          mov word ptr [r15+4E4h], 1
+                          mov byte ptr [r15+4E6h], 0
                           jmp 0E7h
         "#]],
     );
@@ -243,8 +243,8 @@ fn without_ne_a_control_word_that_unmasks_is_for_the_interpreter() {
                           mov rcx, r10
                           jmp 7Ch
                           mov rcx, r10
-                          mov [r15+4BCh], r9d
-                          fldcw [r15+4BCh]
+                          mov [r15+4ECh], r9d
+                          fldcw [r15+4ECh]
                           jmp 95h
         "#]],
     );

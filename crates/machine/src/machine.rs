@@ -58,6 +58,7 @@ impl Machine {
         config.keep_writes_in_memory();
         // The interpreter in the translator's place would be compared with itself.
         config.translator.cold_runs = 0;
+        config.translator.hot_rounds = 2;
         let twin = Some(Box::new(Twin::new(&config, [way, other])?));
         Ok(Self { twin, ..Self::alone(&config, way)? })
     }

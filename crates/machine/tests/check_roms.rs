@@ -224,6 +224,7 @@ fn four_machines_run_in_threads_of_one_process() {
     let to_its_end = |name| {
         let mut config = config(Engine::Jit);
         config.translator.cold_runs = 0;
+        config.translator.hot_rounds = 2;
         config.translator.windows = WindowUse::AtOnce;
         let mut machine = loaded(name, config);
         let (said, stop) = run(&mut machine);

@@ -4,7 +4,7 @@
 
 use super::control::condition;
 use super::{DraftEdge, Emitter, Item, Kind, Line, Source, plain};
-use decode::{Code, Insn};
+use decode::Code;
 use dynasm::dynasm;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 
@@ -48,7 +48,7 @@ pub(super) fn discover(source: &Source) -> Option<Vec<Item>> {
     let (last, inner) = items.split_last()?;
     let closes = condition(last).is_some() || is_jump(last) || is_loop(last);
     let is_closed = closes && at == source.loop_len as usize && target(source, last)? == source.eip;
-    let ways_out = inner.iter().filter(|item| item.insn.has(Insn::ENDS_BLOCK));
+    let ways_out = inner.iter().filter(|item| item.ends());
     let is_plain = |item: &Item| {
         let ahead = target(source, item).map(|target| target.wrapping_sub(source.eip));
         let is_back = |ahead| ahead < item.next().wrapping_sub(source.eip);
@@ -81,7 +81,7 @@ impl Emitter<'_> {
             let mut is_joined = vec![false; items.len()];
             for (n, item) in inner.iter().enumerate() {
                 self.join(joins[n], is_joined[n]);
-                if item.insn.has(Insn::ENDS_BLOCK) {
+                if item.ends() {
                     let target = target(self.source, item).expect("seen when it was found");
                     let at = items.iter().position(|item| item.eip == target);
                     // What the units hold at a place must not hang on the way there.

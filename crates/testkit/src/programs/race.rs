@@ -193,7 +193,7 @@ fn config(engine: Engine) -> MachineConfig {
         memory_bytes: RAM,
         engine,
         wanted: Wanted::all() - Wanted::INSNS,
-        translator: Tuning { cold_runs: 0, ..Tuning::default() },
+        translator: Tuning { cold_runs: 0, hot_rounds: 2, ..Tuning::default() },
         ..MachineConfig::default()
     }
 }
