@@ -1,7 +1,10 @@
 //! The predecoded instruction (SDM 2 chapter 2: prefixes, ModRM, SIB).
 
+use crate::memo::{Constant, Extent};
 use crate::vector::vector_opcode;
-use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, FlowControl, Instruction};
+use iced_x86::{
+    Code, ConstantOffsets, Decoder, DecoderError, DecoderOptions, FlowControl, Instruction,
+};
 use iced_x86::{OpCodeOperandKind as Kind, OpCodeTableKind, OpKind, Register};
 use x86::SegReg;
 
@@ -12,7 +15,7 @@ pub const NONE: u8 = 16;
 pub const MAX_LEN: usize = 15;
 
 /// A predecoded instruction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Insn {
     /// The exact form.
     pub code: Code,
@@ -93,6 +96,14 @@ pub enum Undecodable {
 /// Decodes the instruction at the start of `bytes` (at most 15 are looked at) for a code
 /// segment with the given default size.
 pub fn decode(bytes: &[u8], bits32: bool) -> Result<Insn, Undecodable> {
+    decode_with_constants(bytes, bits32).map(|(insn, ..)| insn)
+}
+
+/// As [`decode`]; and where the displacement and the immediate lie in the bytes.
+pub(crate) fn decode_with_constants(
+    bytes: &[u8],
+    bits32: bool,
+) -> Result<(Insn, Constant, Constant), Undecodable> {
     let bytes = &bytes[..bytes.len().min(MAX_LEN)];
     let bitness = if bits32 { 32 } else { 16 };
     let mut decoder = Decoder::with_ip(bitness, bytes, 0, DecoderOptions::MOV_TR);
@@ -135,7 +146,27 @@ pub fn decode(bytes: &[u8], bits32: bool) -> Result<Insn, Undecodable> {
         [0x0F, ..] => insn.imm2 = vector_opcode(insn.code).unwrap_or(0),
         _ => {}
     }
-    Ok(insn)
+    let offsets = decoder.get_constant_offsets(&i);
+    Ok((insn, displacement(&insn, &offsets), immediate(&i, &offsets)))
+}
+
+fn displacement(insn: &Insn, offsets: &ConstantOffsets) -> Constant {
+    let extent = if insn.has(Insn::ADDR32) { Extent::Dword } else { Extent::Word };
+    Constant {
+        at: offsets.displacement_offset() as u8,
+        size: offsets.displacement_size() as u8,
+        signed: (offsets.displacement_size() == 1).then_some(extent),
+    }
+}
+
+fn immediate(i: &Instruction, offsets: &ConstantOffsets) -> Constant {
+    let is_plain =
+        |n| matches!(i.op_kind(n), OpKind::Immediate8 | OpKind::Immediate16 | OpKind::Immediate32);
+    Constant {
+        at: offsets.immediate_offset() as u8,
+        size: offsets.immediate_size() as u8,
+        signed: (!(0..i.op_count()).any(is_plain)).then_some(Extent::Dword),
+    }
 }
 
 /// Tells what ran out of bytes from what was never an instruction. The decoder calls an

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod insn;
+mod memo;
 mod needs;
 mod opcode;
 mod text;
@@ -13,6 +14,7 @@ mod vector;
 
 pub use iced_x86::Code;
 pub use insn::{Insn, MAX_LEN, NONE, Undecodable, decode, is_escape, is_x87};
+pub use memo::Memo;
 pub use needs::needs;
 pub use opcode::Opcode;
 pub use text::{HostLine, disassemble, disassemble_host, mnemonic};

@@ -6,9 +6,10 @@
 
 use crate::chain::{End, Op};
 use crate::cpu::Cpu;
-use crate::{ops, quick};
+use crate::ops::Claim;
+use crate::quick;
 use bus::System;
-use decode::Insn;
+use decode::{Insn, Memo};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -60,6 +61,8 @@ pub(crate) struct Cache {
     by_page: Vec<u32>,
     jumps: Vec<Successor>,
     epoch: u64,
+    /// Forms of instructions in blocks.
+    memo: Memo<Claim>,
 }
 
 /// Places are well spread by a multiplication; nobody chooses them to collide.
@@ -91,6 +94,7 @@ impl Default for Cache {
             by_page: Vec::new(),
             jumps: vec![NOWHERE; JUMPS],
             epoch: 1,
+            memo: Memo::default(),
         }
     }
 }
@@ -222,11 +226,11 @@ impl Cache {
         sys.mem.arena().read(offset, bytes);
         let (start, mut len) = (self.ops.len(), 0);
         for n in 0..MAX_OPS {
-            let Ok(insn) = decode::decode(&bytes[len..], bits32) else {
+            let Ok((insn, claim)) = self.memo.decode(&bytes[len..], bits32, Claim::of) else {
                 break;
             };
             len += usize::from(insn.len);
-            let (step, run) = (quick::step(&insn, features), ops::lookup(&insn, features));
+            let (step, run) = (quick::step(&insn, features), claim.on(features));
             let (end, index) = (len as u16, n as u16);
             self.ops.push(Op { step, run, end, index, insn });
             if insn.has(Insn::ENDS_BLOCK) {

@@ -1,8 +1,9 @@
 //! The processor: architectural state, its translations, and what derives from them.
 
 use crate::events::Events;
+use crate::ops::Claim;
 use bus::System;
-use decode::Insn;
+use decode::{Insn, Memo};
 use mmu::{Control, Mmu, Paging};
 use x86::cause::OpcodeCheck;
 use x86::event::{Frame, Place, Wanted};
@@ -74,6 +75,8 @@ pub struct Cpu {
     pub(crate) data_breakpoints: bool,
     /// Some instruction breakpoint is armed.
     pub(crate) code_breakpoints: bool,
+    /// Forms of instructions that were taken alone.
+    pub(crate) memo: Memo<Claim>,
 }
 
 impl Default for Cpu {
@@ -113,6 +116,7 @@ impl Cpu {
             derived_vm86: false,
             data_breakpoints: false,
             code_breakpoints: false,
+            memo: Memo::default(),
         };
         cpu.sync();
         cpu

@@ -37,10 +37,30 @@ use x86::Features;
 /// have, and those that nobody claims, are #UD.
 #[must_use]
 pub fn lookup(insn: &Insn, features: Features) -> Handler {
-    if !features.contains(decode::needs(insn.code)) {
-        return misc::not_here;
+    Claim::of(insn).on(features)
+}
+
+/// What carries out all instructions of a form, whatever their displacement and immediate.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    needs: Features,
+    run: Handler,
+}
+
+impl Claim {
+    /// Of an instruction's form.
+    #[must_use]
+    pub fn of(insn: &Insn) -> Self {
+        let run = claimed(insn).unwrap_or(misc::not_here);
+        Self { needs: decode::needs(insn.code), run }
     }
-    claimed(insn).unwrap_or(misc::not_here)
+
+    /// As [`lookup`].
+    #[inline]
+    #[must_use]
+    pub fn on(self, features: Features) -> Handler {
+        if features.contains(self.needs) { self.run } else { misc::not_here }
+    }
 }
 
 /// What carries out an instruction wherever it exists; `None` where none of our models has it.

@@ -2,7 +2,7 @@
 //! breakpoints, the trap flag, RF and the interrupt shadows (SDM 3A 6.8.3, 3B 17.3).
 
 use crate::cpu::Cpu;
-use crate::ops;
+use crate::ops::{self, Claim};
 use bus::System;
 use decode::{Code, Insn, MAX_LEN, Undecodable};
 use mem::Target;
@@ -43,7 +43,7 @@ impl Cpu {
             self.check_code_breakpoints()?;
         }
         let mut fetched = Fetched::default();
-        let insn = self.fetch(sys, &mut fetched)?;
+        let (insn, claim) = self.fetch(sys, &mut fetched)?;
         if self.events.wants(Wanted::INSNS) {
             let (at, addr) = (self.state.place(), LinAddr(self.code_linear(0)));
             let length = insn.len;
@@ -59,7 +59,7 @@ impl Cpu {
             self.budget_end = self.steps + 1;
         }
         self.state.rip = ip + u64::from(insn.len);
-        let result = ops::lookup(&insn, self.state.model.features)(self, sys, &insn);
+        let result = claim.on(self.state.model.features)(self, sys, &insn);
         self.budget_end = budget_end;
         result?;
         self.steps += 1;
@@ -109,12 +109,12 @@ impl Cpu {
 
     /// Fetches and decodes the instruction at CS:EIP: #GP beyond the limit or 15 bytes, #PF,
     /// #UD.
-    fn fetch(&mut self, sys: &mut System, f: &mut Fetched) -> Result<Insn, Fault> {
+    fn fetch(&mut self, sys: &mut System, f: &mut Fetched) -> Result<(Insn, Claim), Fault> {
         let bits32 = self.state.code32();
         loop {
             self.fetch_more(sys, f)?;
-            match decode::decode(&f.bytes[..f.len], bits32) {
-                Ok(insn) => return Ok(insn),
+            match self.memo.decode(&f.bytes[..f.len], bits32, Claim::of) {
+                Ok(found) => return Ok(found),
                 Err(Undecodable::NeedMore) if f.len < MAX_LEN => {}
                 Err(Undecodable::NeedMore) => {
                     let cause = Cause::Opcode { bytes: first(f), why: OpcodeCheck::TooLong };
@@ -143,15 +143,22 @@ impl Cpu {
             return Err(self.beyond_code(offset as u32));
         }
         let lin = self.code_linear(f.len as u32);
+        let page = 0x1000 - (lin & 0xFFF);
+        let room = (MAX_LEN - f.len) as u64;
+        let count = room.min(page).min(limit - offset + 1) as usize;
+        let bytes = &mut f.bytes[f.len..f.len + count];
+        f.len += count;
+        if let Some(at) = self.mmu.view().fetch(lin, self.state.cpl == 3)
+            && !self.is_careful
+        {
+            sys.mem.arena().read(at, bytes);
+            return Ok(());
+        }
         let access = Access { kind: AccessKind::Fetch, user: self.state.cpl == 3, implicit: false };
         let phys = self.translate(sys, lin, access)?;
         self.mmu.sync(&sys.mem);
         self.mmu.fill(&sys.mem, LinAddr(lin), access);
-        let page = 0x1000 - (lin & 0xFFF);
-        let room = (MAX_LEN - f.len) as u64;
-        let count = room.min(page).min(limit - offset + 1) as usize;
-        sys.mem.read_phys(phys, &mut f.bytes[f.len..f.len + count]);
-        f.len += count;
+        sys.mem.read_phys(phys, bytes);
         Ok(())
     }
 
