@@ -125,7 +125,7 @@ impl Cache {
     }
 
     /// Gives a draft its place.
-    pub fn add(&mut self, arena: &mut Arena, key: Key, draft: Draft, made: u64) -> u32 {
+    pub fn add(&mut self, arena: &mut Arena, key: Key, draft: &Draft, made: u64) -> u32 {
         let id = self.blocks.len() as u32;
         let start = arena.add(&draft.code);
         let offset = (start - arena.start()) as u32;
@@ -140,7 +140,7 @@ impl Cache {
             from: id,
             rounds: 0,
         }));
-        let Draft { len, steps, repeats, loop_len, needs, inner, .. } = draft;
+        let &Draft { len, steps, repeats, loop_len, needs, inner, .. } = draft;
         let (host_len, linked) = (draft.code.len(), Vec::new());
         let block = Block {
             key,

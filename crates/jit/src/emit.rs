@@ -13,18 +13,23 @@ mod plain;
 mod simd;
 mod stack;
 mod string;
+mod tools;
 mod x87;
 
 pub(crate) use control::emit_by_cache;
 
 use crate::abi::{Exit, Mode, at};
 use crate::arena::METER;
+use crate::asm::Ops;
 use crate::block::{After, Site};
-use crate::forms::{Form, Guest, form};
-use crate::stubs::Ops;
+use crate::forms::{Form, Guest};
 use decode::Insn;
 use dynasm::dynasm;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
+use interp::ops::Claim;
+use std::mem::take;
+use tools::Class;
+pub use tools::Tools;
 use x86::Features;
 
 /// What a block is made from.
@@ -69,6 +74,7 @@ pub struct DraftEdge {
 }
 
 /// A block, before it has a place.
+#[derive(Default)]
 pub struct Draft {
     /// Host code.
     pub code: Vec<u8>,
@@ -123,27 +129,21 @@ pub(crate) struct Item {
     form: Option<Form>,
     /// It belongs to the x87 unit, MMX or SSE, and has no form.
     unit: Option<fpu::Unit>,
+    claim: Claim,
     eip: u32,
 }
 
 impl Item {
     /// The instruction at an offset of the source; `None` if there is none within the page and CS.
-    fn at(source: &Source, at: usize) -> Option<Self> {
-        let bits32 = source.mode.has(Mode::CODE32);
-        let insn = decode::decode(source.bytes.get(at..)?, bits32).ok()?;
+    fn at(tools: &mut Tools, source: &Source, at: usize) -> Option<Self> {
+        let (rest, bits32) = (source.bytes.get(at..)?, source.mode.has(Mode::CODE32));
+        let (insn, class) = tools.memo.decode(rest, bits32, |insn| Class::of(insn, rest)).ok()?;
         let end = at + usize::from(insn.len);
-        let last = u64::from(source.eip) + end as u64 - 1;
-        let guest = Guest::parse(&source.bytes[at..end], &insn)?;
-        if last > u64::from(source.limit) {
+        if u64::from(source.eip) + end as u64 - 1 > u64::from(source.limit) {
             return None;
         }
         let eip = source.eip + at as u32;
-        let ends = insn.has(Insn::ENDS_BLOCK);
-        let is_there = source.features.contains(decode::needs(insn.code));
-        let form = form(&guest).filter(|_| !ends && is_there);
-        let may = form.is_none() && !ends && is_there;
-        let unit = may.then(|| fpu::Unit::of(&insn)).flatten();
-        Some(Self { insn, guest, form, unit, eip })
+        Some(class?.item(insn, &source.bytes[at..end], eip, source.features))
     }
 
     /// True where the block can't go on behind it.
@@ -196,6 +196,7 @@ struct Landing {
 /// The state of a translation.
 pub(crate) struct Emitter<'a> {
     pub(crate) ops: Ops,
+    tools: &'a mut Tools,
     source: &'a Source<'a>,
     sites: &'a mut Vec<Site>,
     first_edge: u32,
@@ -219,54 +220,29 @@ pub(crate) struct Emitter<'a> {
 /// Translates the block at the start of `source`; `None` where its first instruction must be
 /// taken alone. `first_edge` is the number that its first edge will have.
 pub fn translate(
+    tools: &mut Tools,
     source: &Source,
     base: usize,
     sites: &mut Vec<Site>,
     first_edge: u32,
 ) -> Option<Draft> {
-    let items = if source.loop_len == 0 { discover(source) } else { loops::discover(source)? };
-    let last = items.last()?;
-    let len = last.next().wrapping_sub(source.eip);
-    let copies = if source.loop_len == 0 { 1 } else { loops::copies(items.len()) };
-    let mut ops = Ops::new(base);
-    let short = ops.new_dynamic_label();
-    let mut e = Emitter {
-        ops,
-        source,
-        sites,
-        first_edge,
-        short,
-        cold: Vec::new(),
-        edges: Vec::new(),
-        labels: Vec::new(),
-        landings: Vec::new(),
-        asides: Vec::new(),
-        expected: Vec::new(),
-        af_clear: false,
-        esp: 0,
-        units: fpu::Units::default(),
-        steps: (items.len() * copies) as u32,
-        lines: Vec::new(),
-    };
-    e.need_first(&items);
-    let (needs, inner) = (e.units.live(), e.offset() as u32);
-    e.charge();
-    e.count(source.counter);
-    if source.loop_len == 0 {
-        e.body(&items);
-    } else {
-        e.rounds(&items, copies);
-    }
-    let repeats = items[0].insn.has(Insn::REP | Insn::REPNE);
-    e.finish(len, repeats, (needs, inner))
+    let mut items = take(&mut tools.items);
+    let is_one = discover(tools, source, &mut items);
+    let draft = is_one.then(|| Emitter::new(tools, source, base, sites, first_edge).block(&items));
+    tools.items = items;
+    draft.flatten()
 }
 
 /// The instructions of the block: to the first that ends it, the end of the page or of CS.
-fn discover(source: &Source) -> Vec<Item> {
-    let mut items = Vec::new();
+/// False where a loop was asked for and there is none.
+fn discover(tools: &mut Tools, source: &Source, items: &mut Vec<Item>) -> bool {
+    items.clear();
+    if source.loop_len != 0 {
+        return loops::discover(tools, source, items);
+    }
     let mut at = 0;
     while items.len() < source.most {
-        let Some(item) = Item::at(source, at) else { break };
+        let Some(item) = Item::at(tools, source, at) else { break };
         let ends = item.insn.has(Insn::ENDS_BLOCK);
         at += usize::from(item.insn.len);
         items.push(item);
@@ -274,7 +250,7 @@ fn discover(source: &Source) -> Vec<Item> {
             break;
         }
     }
-    items
+    true
 }
 
 impl After {
@@ -299,6 +275,61 @@ impl After {
         } else {
             Self::Plain
         }
+    }
+}
+
+impl<'a> Emitter<'a> {
+    fn new(
+        tools: &'a mut Tools,
+        source: &'a Source<'a>,
+        base: usize,
+        sites: &'a mut Vec<Site>,
+        first_edge: u32,
+    ) -> Self {
+        let mut ops = take(&mut tools.ops);
+        ops.restart(base, take(&mut tools.draft.code));
+        let short = ops.new_dynamic_label();
+        let (mut edges, mut lines) = (take(&mut tools.draft.edges), take(&mut tools.draft.lines));
+        edges.clear();
+        lines.clear();
+        Emitter {
+            ops,
+            source,
+            sites,
+            first_edge,
+            short,
+            cold: take(&mut tools.cold),
+            edges,
+            labels: take(&mut tools.labels),
+            landings: take(&mut tools.landings),
+            asides: Vec::new(),
+            expected: take(&mut tools.expected),
+            af_clear: false,
+            esp: 0,
+            units: fpu::Units::default(),
+            steps: 0,
+            lines,
+            tools,
+        }
+    }
+
+    /// Translates a block of these instructions; `None` if there are none.
+    fn block(mut self, items: &[Item]) -> Option<Draft> {
+        let (first, last) = (items.first()?, items.last()?);
+        let len = last.next().wrapping_sub(self.source.eip);
+        let copies = if self.source.loop_len == 0 { 1 } else { loops::copies(items.len()) };
+        self.steps = (items.len() * copies) as u32;
+        self.need_first(items);
+        let (needs, inner) = (self.units.live(), self.offset() as u32);
+        self.charge();
+        self.count(self.source.counter);
+        if self.source.loop_len == 0 {
+            self.body(items);
+        } else {
+            self.rounds(items, copies);
+        }
+        let repeats = first.insn.has(Insn::REP | Insn::REPNE);
+        self.finish(len, repeats, (needs, inner))
     }
 }
 
@@ -396,7 +427,7 @@ impl Emitter<'_> {
     }
 
     fn site(&mut self, item: &Item, left: u32, after: After) -> u32 {
-        let run = interp::ops::lookup(&item.insn, self.source.features);
+        let run = item.claim.on(self.source.features);
         let (insn, eip, af_clear) = (item.insn, item.eip, self.af_clear);
         let (place, refusals, calls) = (self.place(item), 0, 0);
         self.sites.push(Site { insn, run, eip, left, af_clear, after, place, refusals, calls });
@@ -443,17 +474,18 @@ impl Emitter<'_> {
 
     fn finish(mut self, len: u32, repeats: bool, entry: (u8, u32)) -> Option<Draft> {
         let (needs, inner) = entry;
-        let cold = std::mem::take(&mut self.cold);
+        let mut cold = take(&mut self.cold);
         let hot = self.offset() as u32;
         self.emit_short();
         cold.iter().for_each(|c| self.emit_cold(c));
         self.emit_asides();
         // What the callee left loaded isn't known.
         self.units = fpu::Units::default();
-        std::mem::take(&mut self.landings).iter().for_each(|l| self.emit_landing(l));
-        let (mut edges, labels) =
-            (std::mem::take(&mut self.edges), std::mem::take(&mut self.labels));
-        for (number, (edge, label)) in (self.first_edge..).zip(edges.iter_mut().zip(labels)) {
+        let mut landings = take(&mut self.landings);
+        landings.iter().for_each(|l| self.emit_landing(l));
+        let (mut edges, mut labels) = (take(&mut self.edges), take(&mut self.labels));
+        for (number, (edge, label)) in (self.first_edge..).zip(edges.iter_mut().zip(&labels)) {
+            let label = *label;
             edge.stub = self.offset();
             let (number, target) = ((number + Exit::EDGES) as i32, edge.eip as i32);
             if !edge.near {
@@ -470,17 +502,24 @@ impl Emitter<'_> {
                 ; jmp QWORD [r15 + at::EXIT_EDGE]
             );
         }
-        let place = |e: &Self, label| e.ops.labels().resolve_dynamic(label).ok();
-        let mut expected = Vec::new();
+        let mut expected = take(&mut self.tools.draft.expected);
+        expected.clear();
         for (at, label) in &self.expected {
-            expected.push((*at as u32, place(&self, *label)?.0 as u32));
+            expected.push((*at as u32, self.ops.place(*label)? as u32));
         }
         let (steps, lines) = (self.steps, self.lines);
-        let mut code = self.ops.finalize().ok()?;
+        let mut code = self.ops.finish()?;
         for edge in &edges {
             let displacement = edge.stub as i32 - edge.patch as i32 - 4;
             code[edge.patch..edge.patch + 4].copy_from_slice(&displacement.to_le_bytes());
         }
+        cold.clear();
+        labels.clear();
+        landings.clear();
+        self.expected.clear();
+        let tools = self.tools;
+        (tools.ops, tools.cold, tools.labels) = (self.ops, cold, labels);
+        (tools.landings, tools.expected) = (landings, self.expected);
         let loop_len = self.source.loop_len;
         Some(Draft {
             code,

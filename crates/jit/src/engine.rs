@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::callout::{NEARLY_SPENT, callout, pack, unpack};
 use crate::counts::Counts;
 use crate::door::Door;
-use crate::emit::{self, Source};
+use crate::emit::{self, Source, Tools};
 use crate::fault::Registration;
 use crate::jumps::Jumps;
 use crate::stats::Counters;
@@ -122,6 +122,7 @@ pub struct Jit {
     pub(crate) tuning: Tuning,
     pub(crate) counters: Counters,
     pub(crate) counts: Counts,
+    tools: Tools,
 }
 
 impl std::fmt::Debug for Jit {
@@ -188,6 +189,7 @@ impl Jit {
             tuning,
             counters: Counters::default(),
             counts,
+            tools: Tools::default(),
         })
     }
 
@@ -461,16 +463,16 @@ impl Jit {
         }
         let page_offset = (key.place & 0xFFF) as u32;
         let most_bytes = (self.tuning.block_insns * decode::MAX_LEN).max(loop_len as usize);
-        let mut bytes = [0; 0x1000];
-        let bytes = &mut bytes[..most_bytes.min(0x1000 - page_offset as usize)];
-        sys.mem.arena().read(key.place, bytes);
+        let mut bytes = std::mem::take(&mut self.tools.bytes);
+        bytes.resize(most_bytes.min(0x1000 - page_offset as usize), 0);
+        sys.mem.arena().read(key.place, &mut bytes);
         let (limit, mode, features) = (key.limit, key.mode, cpu.state.model.features);
         let (place, soft, most) = (key.place, &self.soft, self.tuning.block_insns);
         let number = self.cache.len() as u32;
         self.counts.begin(number);
         let (eip, counter) = (key.eip, self.counts.counter(number));
         let source = Source {
-            bytes,
+            bytes: &bytes,
             eip,
             page_offset,
             limit,
@@ -483,11 +485,16 @@ impl Jit {
             loop_len,
         };
         let first_edge = self.cache.next_edge();
-        let draft = emit::translate(&source, self.arena.next(), &mut self.cache.sites, first_edge)?;
+        let (base, sites) = (self.arena.next(), &mut self.cache.sites);
+        let draft = emit::translate(&mut self.tools, &source, base, sites, first_edge);
+        self.tools.bytes = bytes;
+        let draft = draft?;
         self.counters.made(&draft);
         sys.mem.mark_code(key.place, u64::from(draft.len));
         cpu.mmu.sync(&sys.mem);
-        Some(self.cache.add(&mut self.arena, key, draft, cpu.steps))
+        let id = self.cache.add(&mut self.arena, key, &draft, cpu.steps);
+        self.tools.give_back(draft);
+        Some(id)
     }
 
     /// Links the edge by which emitted code was left to the block it led to, where nothing can

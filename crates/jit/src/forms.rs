@@ -14,6 +14,8 @@ pub struct Guest {
     pub modrm: u8,
     /// The last bytes of the instruction, as many as it has immediate bytes at the end.
     tail: [u8; 4],
+    /// Where `modrm` is among the bytes.
+    modrm_at: u8,
     /// Operands are 16 bits wide.
     pub op16: bool,
 }
@@ -27,13 +29,22 @@ impl Guest {
         let at = bytes.iter().take_while(prefix).count();
         let map0f = *bytes.get(at)? == 0x0F;
         let at = at + usize::from(map0f);
+        let (op, op16, modrm_at) = (*bytes.get(at)?, !insn.op32(), at as u8 + 1);
+        let guest = Self { map0f, op, modrm: 0, tail: [0; 4], modrm_at, op16 };
+        Some(guest.with(bytes))
+    }
+
+    /// Another instruction of the same form: these are its bytes.
+    #[must_use]
+    pub fn with(self, bytes: &[u8]) -> Self {
         let mut tail = [0; 4];
-        let from = bytes.len().saturating_sub(4);
-        for (slot, byte) in tail.iter_mut().rev().zip(bytes[from..].iter().rev()) {
-            *slot = *byte;
+        if let Some(last) = bytes.last_chunk() {
+            tail = *last;
+        } else {
+            tail[4 - bytes.len()..].copy_from_slice(bytes);
         }
-        let modrm = bytes.get(at + 1).copied().unwrap_or(0);
-        Some(Self { map0f, op: *bytes.get(at)?, modrm, tail, op16: !insn.op32() })
+        let modrm = bytes.get(usize::from(self.modrm_at)).copied().unwrap_or(0);
+        Self { modrm, tail, ..self }
     }
 
     /// PUSH or POP of a register or an immediate, or LEAVE.
@@ -195,6 +206,12 @@ impl Form {
     const fn reads_flags(self, yes: bool) -> Self {
         Self { reads_flags: yes, ..self }
     }
+}
+
+/// True where the form hangs on the immediate: a count of 0 shifts nothing.
+#[must_use]
+pub fn hangs_on_imm(g: &Guest) -> bool {
+    if g.map0f { matches!(g.op, 0xA4 | 0xAC) } else { matches!(g.op, 0xC0 | 0xC1) }
 }
 
 /// The form of an instruction; `None` where it isn't emitted in this way.

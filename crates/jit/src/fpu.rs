@@ -18,8 +18,9 @@
 //! offset in another; the spill makes the guest's pointers of them.
 
 use crate::abi::{Context, Mode, at};
+use crate::asm::Ops;
 use crate::rewrite::{Host, Mem, Rm, encode};
-use crate::stubs::{Ops, Stubs};
+use crate::stubs::Stubs;
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
 use std::mem::offset_of;

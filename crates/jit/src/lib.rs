@@ -8,6 +8,7 @@
 
 pub mod abi;
 pub mod arena;
+mod asm;
 pub mod block;
 mod cache;
 pub mod callout;

@@ -1,7 +1,7 @@
 //! A translation as text: each guest instruction, and the host code made from it.
 
 use crate::abi::Mode;
-use crate::emit::{Draft, Kind, Source, translate};
+use crate::emit::{Draft, Kind, Source, Tools, translate};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use x86::Features;
@@ -57,7 +57,7 @@ pub fn listing(bytes: &[u8], eip: u32, mode: Mode) -> Option<Listing> {
         counter,
         loop_len,
     };
-    let draft = translate(&source, 0, &mut Vec::new(), 0)?;
+    let draft = translate(&mut Tools::default(), &source, 0, &mut Vec::new(), 0)?;
     Some(lay_out(&source, &draft, &draft.code, 0))
 }
 

@@ -8,8 +8,8 @@
 //! and so are the accesses of blocks that have the x87 or SSE unit loaded, which Rust would spoil.
 
 use crate::abi::{Context, at};
+use crate::asm::Ops;
 use crate::fpu;
-use crate::stubs::Ops;
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
 use mmu::{Access, View};

@@ -94,14 +94,20 @@ impl Host<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HighByte;
 
-/// Encodes an instruction. Nothing is written where it can't be.
-pub fn encode(out: &mut impl DynasmApi, i: &Host) -> Result<(), HighByte> {
-    let rex = rex(i);
+/// True where [`encode`] writes something.
+#[must_use]
+pub fn is_encodable(i: &Host) -> bool {
     let high = |n: u8, byte: bool| byte && (4..8).contains(&n);
     let rm_high = matches!(i.rm, Rm::Reg(n) if high(n, i.rm8));
-    if rex != 0 && (high(i.reg, i.reg8) || rm_high) {
+    rex(i) == 0 || !(high(i.reg, i.reg8) || rm_high)
+}
+
+/// Encodes an instruction. Nothing is written where it can't be.
+pub fn encode(out: &mut impl DynasmApi, i: &Host) -> Result<(), HighByte> {
+    if !is_encodable(i) {
         return Err(HighByte);
     }
+    let rex = rex(i);
     if let Rm::Mem(Mem { window: true, .. }) = i.rm {
         out.push(0x65);
         out.push(0x67);

@@ -7,8 +7,8 @@
 //! the guest has them, and the interpreter goes on from there, as after an interrupt (SDM 1 7.3.9).
 
 use crate::abi::at;
+use crate::asm::Ops;
 use crate::fault::Expected;
-use crate::stubs::Ops;
 use decode::Code;
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};

@@ -3,13 +3,11 @@
 
 use crate::abi::at;
 use crate::arena::{Arena, JitError};
+use crate::asm::Ops;
 use crate::fault::Expected;
 use crate::strings;
 use dynasm::dynasm;
-use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, x64::X64Relocation};
-
-/// The assembler in which code is made.
-pub type Ops = VecAssembler<X64Relocation>;
+use dynasmrt::{DynasmApi, DynasmLabelApi};
 
 /// Where the stubs are executed.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +62,7 @@ impl Stubs {
             repeats[number] = start(&ops);
             strings::emit(&mut ops, number)
         });
-        let code = ops.finalize().expect("the stubs use only labels that they define");
+        let code = ops.finish().expect("the stubs use only labels that they define");
         arena.add(&code);
         arena.keep();
         let len = code.len();

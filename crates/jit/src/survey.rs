@@ -3,7 +3,7 @@
 
 use crate::abi::Mode;
 use crate::block::Block;
-use crate::emit::{Source, translate};
+use crate::emit::{Source, Tools, translate};
 use crate::engine::Jit;
 use crate::listing::{Listing, lay_out};
 use bus::System;
@@ -105,10 +105,16 @@ impl Jit {
     #[must_use]
     pub fn survey(&self, cpu: &Cpu, sys: &System) -> Vec<Translated> {
         let mut links = self.links();
-        let blocks = self.cache.live();
+        let (blocks, mut tools) = (self.cache.live(), Tools::default());
         let mut all: Vec<Translated> = blocks
             .filter_map(|(id, block)| {
-                self.look_at(cpu, sys, (id, block), links.remove(&id).unwrap_or_default())
+                self.look_at(
+                    &mut tools,
+                    cpu,
+                    sys,
+                    (id, block),
+                    links.remove(&id).unwrap_or_default(),
+                )
             })
             .collect();
         all.sort_by_key(|b| (b.physical.first().copied(), b.eip, b.host));
@@ -132,6 +138,7 @@ impl Jit {
 
     fn look_at(
         &self,
+        tools: &mut Tools,
         cpu: &Cpu,
         sys: &System,
         (id, block): (u32, &Block),
@@ -154,7 +161,7 @@ impl Jit {
             counter: self.counts.counter(id),
             loop_len: block.loop_len,
         };
-        let draft = translate(&source, block.start, &mut Vec::new(), 0)?;
+        let draft = translate(tools, &source, block.start, &mut Vec::new(), 0)?;
         if (draft.len, draft.code.len()) != (block.len, block.host_len) {
             return None;
         }

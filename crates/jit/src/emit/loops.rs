@@ -3,7 +3,7 @@
 //! was charged and not done. In a short loop the charge and the jumps cost more than the work does.
 
 use super::control::condition;
-use super::{DraftEdge, Emitter, Item, Kind, Line, Source, plain};
+use super::{DraftEdge, Emitter, Item, Kind, Line, Source, Tools, plain};
 use decode::Code;
 use dynasm::dynasm;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
@@ -35,26 +35,29 @@ enum To {
     Join(DynamicLabel),
 }
 
-/// The instructions of the loop at the start of `source`; `None` if it isn't one that can be made
+/// The instructions of the loop at the start of `source`; false if it isn't one that can be made
 /// one block: its inner jumps must be conditional, and lead forward or out.
-pub(super) fn discover(source: &Source) -> Option<Vec<Item>> {
-    let mut items: Vec<Item> = Vec::new();
+pub(super) fn discover(tools: &mut Tools, source: &Source, items: &mut Vec<Item>) -> bool {
     let mut at = 0;
-    while at < source.loop_len as usize {
-        let item = Item::at(source, at).filter(|_| items.len() < MOST_INSNS)?;
+    while at < source.loop_len as usize && items.len() <= MOST_INSNS {
+        let Some(item) = Item::at(tools, source, at) else { return false };
         at += usize::from(item.insn.len);
         items.push(item);
     }
-    let (last, inner) = items.split_last()?;
+    let Some((last, inner)) = items.split_last().filter(|(_, inner)| inner.len() < MOST_INSNS)
+    else {
+        return false;
+    };
     let closes = condition(last).is_some() || is_jump(last) || is_loop(last);
-    let is_closed = closes && at == source.loop_len as usize && target(source, last)? == source.eip;
+    let is_closed =
+        closes && at == source.loop_len as usize && target(source, last) == Some(source.eip);
     let ways_out = inner.iter().filter(|item| item.ends());
     let is_plain = |item: &Item| {
         let ahead = target(source, item).map(|target| target.wrapping_sub(source.eip));
         let is_back = |ahead| ahead < item.next().wrapping_sub(source.eip);
         condition(item).is_some() && ahead.is_some_and(|ahead| !is_back(ahead))
     };
-    (is_closed && ways_out.into_iter().all(is_plain)).then_some(items)
+    is_closed && ways_out.into_iter().all(is_plain)
 }
 
 fn is_jump(item: &Item) -> bool {

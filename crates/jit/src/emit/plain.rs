@@ -5,7 +5,7 @@ use super::fpu::UnitFlags;
 use super::memory::{Access, Wanted};
 use super::{Emitter, Item, Kind};
 use crate::forms::{self, Form, Operand, Reg, Writes};
-use crate::rewrite::{HighByte, Host, Mem, Rm, encode, host};
+use crate::rewrite::{HighByte, Host, Mem, Rm, encode, host, is_encodable};
 use decode::{Code, Insn};
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
@@ -136,8 +136,7 @@ impl Emitter<'_> {
             let exchanges = f.map0f && matches!(f.op, 0xB0 | 0xB1);
             return !(exchanges && f.width == 1 && item.guest.digit() >= 4);
         }
-        let mut nowhere = dynasmrt::SimpleAssembler::new();
-        encode(&mut nowhere, &self.host_form(item, f, None)).is_ok()
+        is_encodable(&self.host_form(item, f, None))
     }
 
     /// One host instruction; a high byte register that can't be named beside an address in a
@@ -154,8 +153,7 @@ impl Emitter<'_> {
         }
         let host = self.host_form(item, f, access);
         if let Some(access) = access.filter(|a| a.rm.window) {
-            let mut trial = dynasmrt::SimpleAssembler::new();
-            if encode(&mut trial, &host) == Err(HighByte) {
+            if !is_encodable(&host) {
                 // The address may name the register whose halves change places.
                 let address = self.address(item);
                 self.effective_address(&address);
