@@ -250,7 +250,7 @@ impl Cache {
         while let Some(write) = sys.mem.next_code_write() {
             let page = write.page();
             let mut at = self.by_page.get(page as usize).copied().unwrap_or(NONE);
-            let (mut first, mut last, mut pieces) = (NONE, NONE, 0);
+            let (mut first, mut last) = (NONE, NONE);
             while at != NONE {
                 let block = &mut self.blocks[at as usize];
                 let (offset, len) = (block.place >> 1, u64::from(block.len));
@@ -260,7 +260,6 @@ impl Cache {
                     block.count = 0;
                     self.by_place.remove(&block.place);
                 } else {
-                    pieces |= mem::pieces(offset & 0xFFF, len);
                     match last {
                         NONE => first = at,
                         last => self.blocks[last as usize].next_in_page = at,
@@ -275,7 +274,9 @@ impl Cache {
             if let Some(head) = self.by_page.get_mut(page as usize) {
                 *head = first;
             }
-            sys.mem.keep_code(page, pieces);
+            let block = |at: u32| (at != NONE).then(|| &self.blocks[at as usize]);
+            let kept = std::iter::successors(block(first), |b| block(b.next_in_page));
+            sys.mem.keep_code(page, kept.map(|b| (b.place >> 1, u64::from(b.len))));
         }
     }
 

@@ -13,7 +13,6 @@ use bus::System;
 use decode::Code;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
-use x86::addr::PAGE_MASK;
 
 /// A hash of few words: nobody outside chooses the keys to collide for more than a slow guest.
 #[derive(Default)]
@@ -39,7 +38,9 @@ pub struct Cache {
     blocks: Vec<Block>,
     edges: Vec<Edge>,
     by_key: HashMap<Key, u32, BuildHasherDefault<Fold>>,
-    by_page: HashMap<u32, Vec<u32>>,
+    by_page: HashMap<u32, Vec<u32>, BuildHasherDefault<Fold>>,
+    /// Memory for the blocks of a page that a write drops.
+    gone: Vec<u32>,
     /// Counts how often everything was dropped.
     pub generation: u64,
     /// Sites of callouts, by number.
@@ -65,10 +66,11 @@ struct Runs {
 
 /// Counts of runs.
 const RUNS: usize = 1 << 13;
-/// Doublings at most.
-const WASTED_MOST: u8 = 8;
-/// Steps that a translation must live for to be worth making again at once.
-const WORTHY_STEPS: u64 = 20_000;
+/// Doublings at most: what somebody overwrites after a hundred runs is to be translated.
+const WASTED_MOST: u8 = 4;
+/// Steps that a translation must live for to be worth making again as soon, by those of the block:
+/// making an instruction costs as much as interpreting it some five times.
+const WORTHY_RUNS: u64 = 16;
 
 /// Where the runs of the code at `place` are counted.
 fn run_index(place: u64) -> usize {
@@ -84,6 +86,7 @@ impl Cache {
             edges: Vec::new(),
             by_key: HashMap::default(),
             by_page: HashMap::default(),
+            gone: Vec::new(),
             generation: 0,
             sites: Vec::new(),
             kept: kept.len(),
@@ -223,24 +226,26 @@ impl Cache {
     ) {
         while let Some(write) = sys.mem.next_code_write() {
             let page = write.page();
-            let ids = self.by_page.remove(&page).unwrap_or_default();
-            let hit = |id: &u32| {
+            let place = |id: &u32| {
                 let block = &self.blocks[*id as usize];
-                write.overlaps(block.key.place, u64::from(block.len))
+                (block.key.place, u64::from(block.len))
             };
-            let (gone, kept): (Vec<u32>, Vec<u32>) = ids.into_iter().partition(hit);
-            let pieces = kept.iter().fold(0, |pieces, id| {
-                let block = &self.blocks[*id as usize];
-                pieces | mem::pieces(block.key.place & PAGE_MASK, u64::from(block.len))
+            let mut gone = std::mem::take(&mut self.gone);
+            let ids = self.by_page.entry(page).or_default();
+            ids.retain(|id| {
+                let (offset, len) = place(id);
+                let is_hit = write.overlaps(offset, len);
+                if is_hit {
+                    gone.push(*id);
+                }
+                !is_hit
             });
-            sys.mem.keep_code(page, pieces);
-            if !kept.is_empty() {
-                self.by_page.insert(page, kept);
-            }
-            for id in gone {
+            sys.mem.keep_code(page, ids.iter().map(place));
+            for id in gone.drain(..) {
                 self.note_overwritten(id, now);
                 self.drop_block(arena, jumps, id);
             }
+            self.gone = gone;
         }
     }
 
@@ -249,7 +254,8 @@ impl Cache {
         let block = &self.blocks[id as usize];
         let runs = &mut self.runs[run_index(block.key.place)];
         let lived = now.saturating_sub(block.made);
-        let wasted = if lived < WORTHY_STEPS { (runs.wasted + 1).min(WASTED_MOST) } else { 0 };
+        let is_wasted = lived < WORTHY_RUNS * u64::from(block.steps);
+        let wasted = if is_wasted { (runs.wasted + 1).min(WASTED_MOST) } else { 0 };
         *runs = Runs { count: 0, wasted };
     }
 

@@ -1,6 +1,6 @@
 //! What a software-TLB site does that missed, short of leaving the instruction to the interpreter:
-//! a store beside code on its page goes straight through, and a page that the guest's tables
-//! allow is entered into the view.
+//! a store beside code on its page goes straight through (beside code in the same 64 bytes, once
+//! Rust has looked at each), and a page that the guest's tables allow is entered into the view.
 //!
 //! Invariant: what is done here the interpreter would have done too, in the same order, for the
 //! access at hand: translate it and enter it into the view. Whatever else may come of the access
@@ -114,6 +114,12 @@ pub(crate) unsafe extern "sysv64" fn refill(context: *mut Context, lin: u32, kin
     let crosses = (lin & 0xFFF) + u64::from(size) > 0x1000;
     if crosses || cpu.state.flag(Eflags::AC) {
         return 0;
+    }
+    if write
+        && let Some(place) = cpu.mmu.view().write_seen(lin, size, user)
+        && sys.mem.is_beside_code(place, u64::from(size))
+    {
+        return context.ram + place;
     }
     let kind = if write { AccessKind::Write } else { AccessKind::Read };
     let access = Access { kind, user, implicit: false };

@@ -6,11 +6,12 @@
 //! for the dirty epoch is never written unseen. Nothing here knows a device or a CPU.
 
 pub mod arena;
+mod code;
 pub mod map;
 pub mod memory;
 pub mod page;
 
 pub use arena::{Arena, ArenaError};
 pub use map::{Kind, MapError, MmioId, Region, Target};
-pub use memory::{CodeWrite, Memory, Write, pieces};
+pub use memory::{CodeWrite, Memory, Write};
 pub use page::PageState;

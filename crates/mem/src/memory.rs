@@ -1,6 +1,7 @@
 //! Guest memory as engines, devices and loaders use it.
 
 use crate::arena::{Arena, ArenaError};
+use crate::code::CodeMap;
 use crate::map::{Kind, MapError, PhysMap, Region, Target};
 use crate::page::{PageState, PageStates};
 use x86::PhysAddr;
@@ -11,11 +12,11 @@ use x86::addr::{PAGE_MASK, PAGE_SIZE};
 pub enum Write {
     /// Nothing special.
     Plain,
-    /// It reached a piece that code was decoded from: see [`Memory::next_code_write`].
+    /// It reached bytes that code was decoded from: see [`Memory::next_code_write`].
     Code,
 }
 
-/// A write that reached a piece of a page that code was decoded from.
+/// A write that reached bytes that code was decoded from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodeWrite {
     /// Offset in the arena.
@@ -48,8 +49,7 @@ pub struct Memory {
     /// where it may be written; [`ASK`] where the map must be asked.
     direct: Vec<u32>,
     states: PageStates,
-    /// Which 64-byte pieces of a page code was decoded from, by page number in the arena.
-    code: Vec<u64>,
+    code: CodeMap,
     /// Where code was overwritten, for the engine to invalidate.
     code_writes: Vec<CodeWrite>,
     /// Counts changes of the map: views of an older one are void.
@@ -60,17 +60,6 @@ pub struct Memory {
 const ASK: u32 = u32::MAX;
 /// Physical pages that are looked up directly at most: 4 GiB.
 const DIRECT_PAGES: u64 = 1 << 20;
-
-/// Code is tracked in pieces of this many bytes.
-const PIECE: u64 = 64;
-
-/// The 64-byte pieces of a page that `len` bytes at `offset` within it lie in, a bit each.
-#[must_use]
-pub fn pieces(offset: u64, len: u64) -> u64 {
-    let first = offset / PIECE;
-    let last = (offset + len.max(1) - 1) / PIECE;
-    (u64::MAX << first) & (u64::MAX >> (63 - last))
-}
 
 impl Memory {
     /// An empty map over an arena of `size_bytes`, rounded up to whole pages.
@@ -84,7 +73,7 @@ impl Memory {
             map: PhysMap::default(),
             direct: Vec::new(),
             states,
-            code: vec![0; (size / PAGE_SIZE) as usize],
+            code: CodeMap::new((size / PAGE_SIZE) as usize),
             code_writes: Vec::new(),
             map_version: 0,
         })
@@ -207,27 +196,38 @@ impl Memory {
     /// code was decoded from, by page number in the arena. Both stay where they are.
     #[must_use]
     pub fn tables(&self) -> (*const u32, *const u64) {
-        (self.states.table(), self.code.as_ptr())
+        (self.states.table(), self.code.table())
     }
 
     /// Says that code was decoded from `len` bytes at arena offset `offset`, within one page.
     pub fn mark_code(&mut self, offset: u64, len: u64) {
         let page = (offset / PAGE_SIZE) as u32;
-        self.code[page as usize] |= pieces(offset & PAGE_MASK, len);
+        self.code.mark(offset, len);
         self.states.protect(page, PageState::CODE);
     }
 
-    /// Says which pieces of a page still have code decoded from them; 0 forgets the page.
-    pub fn keep_code(&mut self, page: u32, pieces: u64) {
-        self.code[page as usize] = pieces;
-        if pieces == 0 {
+    /// Says where in a page code is still decoded from: arena offset and bytes of each block. No
+    /// block forgets the page.
+    pub fn keep_code(&mut self, page: u32, blocks: impl Iterator<Item = (u64, u64)>) {
+        self.code.clear(page);
+        blocks.for_each(|(offset, len)| self.code.mark(offset, len));
+        if !self.code.has(page) {
             self.states.release(page, PageState::CODE);
         }
     }
 
     /// Forgets the code of a page: its blocks are gone.
     pub fn forget_code(&mut self, page: u32) {
-        self.keep_code(page, 0);
+        self.keep_code(page, std::iter::empty());
+    }
+
+    /// True where a write to `len` bytes at arena offset `offset`, within one page that holds
+    /// code, has nothing to tell: the page was written in this epoch, is seen to be written for
+    /// its code alone, and none of the bytes is code.
+    #[must_use]
+    pub fn is_beside_code(&self, offset: u64, len: u64) -> bool {
+        let page = (offset / PAGE_SIZE) as u32;
+        self.states.is_plain_code(page) && !self.code.touches(page, offset & PAGE_MASK, len)
     }
 
     /// A place where code was overwritten, each once.
@@ -264,7 +264,7 @@ impl Memory {
         if !self.states.get(page).contains(PageState::CODE) {
             return Write::Plain;
         }
-        if self.code[page as usize] & pieces(offset, len) == 0 {
+        if !self.code.touches(page, offset, len) {
             return Write::Plain;
         }
         let offset = u64::from(page) * PAGE_SIZE + offset;
@@ -334,21 +334,21 @@ mod tests {
     fn a_write_beside_code_is_plain_and_into_it_is_seen() {
         let mut m = Memory::flat(0x4000).unwrap();
         m.mark_code(0x1040, 16);
-        assert_eq!(m.write(0x1080, &[1]), Write::Plain);
+        assert_eq!(m.write(0x1050, &[1]), Write::Plain);
         assert!(!m.has_code_writes());
-        assert_eq!(m.write(0x107F, &[1, 2]), Write::Code);
-        assert_eq!(m.write(0x1081, &[1]), Write::Plain);
-        assert_eq!(m.next_code_write(), Some(CodeWrite { offset: 0x107F, len: 2 }));
+        assert_eq!(m.write(0x104F, &[1, 2]), Write::Code);
+        assert_eq!(m.write(0x1051, &[1]), Write::Plain);
+        assert_eq!(m.next_code_write(), Some(CodeWrite { offset: 0x104F, len: 2 }));
         assert_eq!(m.next_code_write(), None);
         m.forget_code(1);
         assert_eq!(m.write(0x1040, &[1]), Write::Plain);
     }
 
     #[test]
-    fn only_the_pieces_that_are_kept_hold_code() {
+    fn only_the_blocks_that_are_kept_are_code() {
         let mut m = Memory::flat(0x4000).unwrap();
         m.mark_code(0x1000, 0x80);
-        m.keep_code(1, 2);
+        m.keep_code(1, [(0x1040, 0x40)].into_iter());
         assert_eq!((m.write(0x1000, &[1]), m.write(0x1040, &[1])), (Write::Plain, Write::Code));
     }
 
@@ -379,12 +379,5 @@ mod tests {
         let mut out = [0; 4];
         m.read_phys(PhysAddr(0xFFE), &mut out);
         assert_eq!(out, [1, 2, 0xFF, 0xFF]);
-    }
-
-    #[test]
-    fn piece_masks_cover_whole_pages() {
-        assert_eq!(pieces(0, 4096), u64::MAX);
-        assert_eq!(pieces(63, 2), 3);
-        assert_eq!(pieces(4095, 1), 1 << 63);
     }
 }

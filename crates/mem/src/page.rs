@@ -65,6 +65,12 @@ impl PageStates {
         PageState::CODE.bits() | u32::from(self.epoch) << EPOCH_SHIFT
     }
 
+    /// True where the word of a page is [`PageStates::plain_code`].
+    #[must_use]
+    pub fn is_plain_code(&self, page: u32) -> bool {
+        self.words[page as usize] == self.plain_code()
+    }
+
     /// Adds reasons to see each write to `page`, and withdraws its write rights from every
     /// view if it had none before.
     pub fn protect(&mut self, page: u32, why: PageState) {
