@@ -10,8 +10,10 @@
 use crate::abi::{Context, at};
 use crate::fpu;
 use crate::stubs::Ops;
+use bus::System;
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
+use interp::Cpu;
 use mmu::{Access, View};
 use x86::paging::AccessKind;
 use x86::{Eflags, LinAddr};
@@ -117,14 +119,28 @@ pub(crate) unsafe extern "sysv64" fn refill(context: *mut Context, lin: u32, kin
     }
     let kind = if write { AccessKind::Write } else { AccessKind::Read };
     let access = Access { kind, user, implicit: false };
-    let known = cpu.mmu.refill(&mut sys.mem, LinAddr(lin), access);
-    if known.is_none() {
-        if cpu.mmu.translate(&mut sys.mem, LinAddr(lin), access).is_err() {
-            return 0;
-        }
-        cpu.mmu.sync(&sys.mem);
-        cpu.mmu.fill(&sys.mem, LinAddr(lin), access);
+    if let Some(place) = cpu.mmu.refill(&sys.mem, LinAddr(lin), access) {
+        return context.ram + place;
     }
+    refill_slowly(context, cpu, sys, (lin, size), access)
+}
+
+/// Of a page for which more must be done than to enter it.
+#[cold]
+#[inline(never)]
+fn refill_slowly(
+    context: &Context,
+    cpu: &mut Cpu,
+    sys: &mut System,
+    (lin, size): (u64, u32),
+    access: Access,
+) -> u64 {
+    let (write, user) = (access.kind == AccessKind::Write, access.user);
+    if cpu.mmu.translate(&mut sys.mem, LinAddr(lin), access).is_err() {
+        return 0;
+    }
+    cpu.mmu.sync(&sys.mem);
+    cpu.mmu.fill(&sys.mem, LinAddr(lin), access);
     let view = cpu.mmu.view();
     let is_stale = view.version() != context.version || sys.mem.states().seen() != context.seen;
     if sys.mem.has_code_writes() {
@@ -135,6 +151,6 @@ pub(crate) unsafe extern "sysv64" fn refill(context: *mut Context, lin: u32, kin
     if is_stale {
         return 0;
     }
-    let asked = || if write { view.write(lin, size, user) } else { view.read(lin, size, user) };
-    known.or_else(asked).map_or(0, |place| context.ram + place)
+    let known = if write { view.write(lin, size, user) } else { view.read(lin, size, user) };
+    known.map_or(0, |place| context.ram + place)
 }

@@ -79,7 +79,13 @@ pub struct Mmu {
     /// Linear pages that data breakpoints keep out of the view.
     watched: [Option<u64>; 8],
     is_watching: bool,
+    /// Two levels, no page is watched, the A20 gate is open: see [`Mmu::refill`].
+    is_plain: bool,
 }
+
+/// What both entries of a plain walk have.
+const READY: u32 = (PteFlags::PRESENT.bits() | PteFlags::ACCESSED.bits()) as u32;
+const LARGE: u32 = PteFlags::LARGE.bits() as u32;
 
 impl Default for Mmu {
     fn default() -> Self {
@@ -92,6 +98,7 @@ impl Default for Mmu {
             seen_map: 0,
             watched: [None; 8],
             is_watching: false,
+            is_plain: false,
         }
     }
 }
@@ -130,9 +137,14 @@ impl Mmu {
                 && control.paging == Paging::Off
                 && self.control.alignment == control.alignment);
         self.control = control;
+        self.derive_plain();
         if !same_views {
             self.view.clear();
         }
+    }
+
+    fn derive_plain(&mut self) {
+        self.is_plain = self.control.paging == Paging::TwoLevel && !self.is_watching && self.a20();
     }
 
     /// Opens or closes the A20 gate: closed, bit 20 of every physical address is 0.
@@ -140,6 +152,7 @@ impl Mmu {
         let mask = if on { u64::MAX } else { !(1 << 20) };
         if mask != self.a20_mask {
             self.a20_mask = mask;
+            self.derive_plain();
             self.view.clear();
         }
     }
@@ -155,6 +168,7 @@ impl Mmu {
         if self.watched != pages {
             self.watched = pages;
             self.is_watching = pages.iter().any(Option::is_some);
+            self.derive_plain();
             self.view.clear();
         }
     }
@@ -205,21 +219,25 @@ impl Mmu {
     }
 
     /// Applies what happened to memory since: withdrawn write rights, a changed map.
-    #[inline]
+    #[inline(always)]
     pub fn sync(&mut self, mem: &Memory) {
+        if self.seen_map != mem.map_version() || self.seen_withdrawals != mem.states().seen() {
+            self.catch_up(mem);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn catch_up(&mut self, mem: &Memory) {
         if self.seen_map != mem.map_version() {
             self.seen_map = mem.map_version();
             self.view.clear();
-        }
-        let seen = mem.states().seen();
-        if self.seen_withdrawals == seen {
-            return;
         }
         match mem.states().since(self.seen_withdrawals) {
             Some(pages) => pages.iter().for_each(|p| self.view.withdraw(*p)),
             None => self.view.clear(),
         }
-        self.seen_withdrawals = seen;
+        self.seen_withdrawals = mem.states().seen();
     }
 
     /// Translates an access. On success the A and D bits are set as the architecture says and
@@ -372,35 +390,43 @@ impl Mmu {
     }
 
     /// [`Mmu::translate`] and [`Mmu::fill`] in one for a data access within a page, where nothing is
-    /// out of the ordinary: where it lies in the arena. `None` where they must be asked, or the view
-    /// may not hold the page with that right.
-    #[inline]
-    pub fn refill(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Option<u64> {
+    /// out of the ordinary: two levels lead to a small page that the set doesn't hold, A and D are
+    /// set already, and nothing is written but the set and the view. Gives where the access lies in
+    /// the arena. `None`, with nothing changed, where they must be asked.
+    #[inline(always)]
+    pub fn refill(&mut self, mem: &Memory, lin: LinAddr, access: Access) -> Option<u64> {
         let (write, user) = (access.kind == AccessKind::Write, access.user);
-        let c = &self.control;
-        if c.paging == Paging::Off || self.is_watching || (user && c.alignment) {
+        if !self.is_plain || (user && self.control.alignment) {
             return None;
         }
-        let entry = match self.set.get(lin) {
-            Some(_) => return None,
-            None => self.walk_straight(mem, lin, access)?,
-        };
-        self.sync(mem);
-        let phys = PhysAddr(entry.frame().0 & self.a20_mask);
-        let Target::Memory { offset, writable } = mem.resolve(phys) else { return None };
-        if self.control.smap && !user && entry.has(Entry::USER) {
+        let at = lin.0 as u32;
+        let (directory, _) = mem.direct((self.control.cr3 as u32) >> 12)?;
+        let pde = mem.entry(directory, at >> 22);
+        let (table, _) = mem.direct(pde >> 12)?;
+        let pte = mem.entry(table, at >> 12 & 0x3FF);
+        let wanted = READY | if write { PteFlags::DIRTY.bits() as u32 } else { 0 };
+        if pde & (READY | LARGE) != READY || pte & wanted != wanted {
             return None;
         }
-        let store = Access { kind: AccessKind::Write, ..access };
-        let may = writable && entry.has(Entry::DIRTY) && self.refuses(entry, store).is_none();
-        let state = mem.states().get((offset >> 12) as u32);
-        let right = match (may, state & !PageState::TABLES == PageState::empty()) {
+        let entry = Entry::of_small(pde, pte, self.control.pge);
+        let (page, writable) = mem.direct(pte >> 12)?;
+        let is_forbidden = if user { !entry.has(Entry::USER) } else { self.control.smap };
+        let is_writable = entry.has(Entry::WRITE) || (!user && !self.control.wp);
+        let right = match (writable && is_writable && entry.has(Entry::DIRTY), mem.is_free(page)) {
             (false, _) => WriteRight::No,
             (true, false) => WriteRight::Seen,
             (true, true) => WriteRight::Free,
         };
+        if is_forbidden || (write && right != WriteRight::Free) {
+            return None;
+        }
+        self.sync(mem);
+        if !self.set.insert_new(lin, entry) {
+            return None;
+        }
+        let offset = u64::from(page) << 12;
         self.view.fill(lin.0, offset, right, user);
-        (!write || right == WriteRight::Free).then_some(offset | lin.offset())
+        Some(offset | lin.offset())
     }
 
     /// Where a page leads and its rights, if that is cached and the page isn't watched.

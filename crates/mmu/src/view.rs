@@ -177,6 +177,7 @@ impl View {
     }
 
     /// Remembers where a page may be read, and how it may be written.
+    #[inline]
     pub fn fill(&mut self, lin: u64, offset: u64, write: WriteRight, user: bool) {
         self.fills += 1;
         let page = lin & !0xFFF;
