@@ -5,7 +5,7 @@
 use crate::cpu::{Cpu, Word};
 use bus::System;
 use decode::Insn;
-use mem::{PageState, Target, Write};
+use mem::{MmioId, PageState, Target, Write};
 use mmu::Access;
 use x86::paging::AccessKind;
 use x86::{Cause, Fault, LinAddr, PhysAddr, SegReg, Segment, Vector};
@@ -112,8 +112,13 @@ impl Cpu {
         off: u32,
         size: u32,
     ) -> Result<u32, Fault> {
-        self.check_segment(seg, off, size, AccessKind::Read)?;
         let lin = self.linear(seg, off);
+        if u64::from(off) + u64::from(size) <= self.read_end[seg as usize]
+            && let Some((id, at)) = self.mmu.view().device(lin, size, false, self.user())
+        {
+            return Ok(self.load_device(sys, id, at, size));
+        }
+        self.check_segment(seg, off, size, AccessKind::Read)?;
         self.check_alignment(lin, size)?;
         let access = Access { kind: AccessKind::Read, user: self.user(), implicit: false };
         self.load_linear(sys, lin, size, access)
@@ -133,8 +138,14 @@ impl Cpu {
             self.store_seen(sys, at, size, value);
             return Ok(());
         }
-        self.check_segment(seg, off, size, AccessKind::Write)?;
         let lin = self.linear(seg, off);
+        if u64::from(off) + u64::from(size) <= self.write_end[seg as usize]
+            && let Some((id, at)) = self.mmu.view().device(lin, size, true, self.user())
+        {
+            self.store_device(sys, id, at, size, value);
+            return Ok(());
+        }
+        self.check_segment(seg, off, size, AccessKind::Write)?;
         self.check_alignment(lin, size)?;
         let access = Access { kind: AccessKind::Write, user: self.user(), implicit: false };
         self.store_linear(sys, lin, size, value, access)
@@ -309,11 +320,7 @@ impl Cpu {
                 sys.mem.arena().read(offset, &mut bytes[..size as usize]);
                 u32::from_le_bytes(bytes)
             }
-            Target::Mmio { id, offset } => {
-                let value = sys.bus.mmio_read(id, offset, size as u8, self.steps, &mut sys.mem);
-                self.after_bus(sys);
-                value
-            }
+            Target::Mmio { id, offset } => self.load_device(sys, id, offset, size),
             Target::Unmapped => u32::MAX >> (32 - 8 * size),
         }
     }
@@ -323,12 +330,20 @@ impl Cpu {
             Target::Memory { offset, writable: true } => {
                 self.store_seen(sys, offset, size, value);
             }
-            Target::Mmio { id, offset } => {
-                sys.bus.mmio_write(id, offset, size as u8, value, self.steps, &mut sys.mem);
-                self.after_bus(sys);
-            }
+            Target::Mmio { id, offset } => self.store_device(sys, id, offset, size, value),
             Target::Memory { .. } | Target::Unmapped => {}
         }
+    }
+
+    fn load_device(&mut self, sys: &mut System, id: MmioId, at: u64, size: u32) -> u32 {
+        let value = sys.bus.mmio_read(id, at, size as u8, self.steps, &mut sys.mem);
+        self.after_bus(sys);
+        value
+    }
+
+    fn store_device(&mut self, sys: &mut System, id: MmioId, at: u64, size: u32, value: u32) {
+        sys.bus.mmio_write(id, at, size as u8, value, self.steps, &mut sys.mem);
+        self.after_bus(sys);
     }
 
     /// Reads a system structure by linear address, as a supervisor.

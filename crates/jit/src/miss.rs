@@ -23,9 +23,9 @@ pub const WRITE: i32 = 1 << 8;
 
 const TLB: mmu::Layout = View::LAYOUT;
 
-/// The stub. Its steps, for a write:
+/// The stub. Its steps, where the page isn't known to be a device's:
 /// ```text
-///   slot of the page (r10) ; the page of the last byte is the one that may be seen written
+///   slot of the page (r10) ; read? refill ; the page of the last byte is the one that may be seen written
 ///   state word of the page = one that holds code and nothing else
 ///   the pieces of the first and the last byte hold no code
 ///   r8 = host address ; ret
@@ -33,17 +33,25 @@ const TLB: mmu::Layout = View::LAYOUT;
 /// Else [`refill`] is asked, unless a unit is loaded.
 pub(crate) fn emit(ops: &mut Ops) {
     let (mask, seen) = (((TLB.slots - 1) * TLB.slot_bytes) as i32, TLB.seen as i32);
-    let offset = TLB.offset as i32;
+    let (offset, read, device) = (TLB.offset as i32, TLB.read as i32, TLB.device as i32);
     dynasm!(ops
         ; .arch x64
         ; push rax
         ; push rcx
-        ; test r9d, WRITE
-        ; jz >refill
         ; mov r10d, r8d
         ; shr r10d, 7
         ; and r10d, mask
         ; add r10, [r15 + at::TLB]
+        ; mov eax, r8d
+        ; and eax, -4096
+        ; or eax, device
+        ; cmp rax, [r10 + read]
+        ; jne >memory
+        ; xor eax, eax
+        ; jmp >back
+        ; memory:
+        ; test r9d, WRITE
+        ; jz >refill
         ; movzx ecx, r9b
         ; lea ecx, [r8 + rcx - 1]
         ; mov eax, ecx
@@ -73,6 +81,22 @@ pub(crate) fn emit(ops: &mut Ops) {
         ; pop rax
         ; ret
         ; refill:
+    );
+    emit_refill(ops);
+    dynasm!(ops
+        ; .arch x64
+        ; back:
+        ; mov r8, rax
+        ; pop rcx
+        ; pop rax
+        ; ret
+    );
+}
+
+/// Asks [`refill`], unless a unit is loaded: then RAX is 0.
+fn emit_refill(ops: &mut Ops) {
+    dynasm!(ops
+        ; .arch x64
         ; mov eax, [r15 + fpu::X87_COLD]
         ; and eax, [r15 + fpu::SSE_COLD]
         ; jz >back
@@ -91,10 +115,6 @@ pub(crate) fn emit(ops: &mut Ops) {
         ; pop rsi
         ; pop rdx
         ; back:
-        ; mov r8, rax
-        ; pop rcx
-        ; pop rax
-        ; ret
     );
 }
 

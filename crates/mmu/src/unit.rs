@@ -3,7 +3,7 @@
 use crate::set::{Entry, Set};
 use crate::view::{View, WriteRight};
 use crate::walk::{self, Physical, Walk};
-use mem::{Memory, PageState, Target};
+use mem::{Memory, Target};
 use x86::cause::PageCheck;
 use x86::paging::{AccessKind, Level, PageFaultCode, PteFlags};
 use x86::{Cause, LinAddr, PhysAddr};
@@ -379,13 +379,25 @@ impl Mmu {
     pub fn fill(&mut self, mem: &Memory, lin: LinAddr, access: Access) {
         let lin = LinAddr(lin.0 & 0xFFFF_FFFF);
         if access.kind != AccessKind::Fetch {
-            if let Some((offset, right)) = self.data_right(mem, lin, access.user) {
-                self.view.fill(lin.0, offset, right, access.user);
-            }
-            return;
+            return self.fill_data(mem, lin, access.user);
         }
         if let Some((Target::Memory { offset, .. }, _)) = self.cached(mem, lin) {
             self.view.fill_fetch(lin.0, offset, access.user);
+        }
+    }
+
+    fn fill_data(&mut self, mem: &Memory, lin: LinAddr, user: bool) {
+        let Some((target, rights)) = self.cached(mem, lin) else { return };
+        let Some(may_write) = self.may_write(rights, user) else { return };
+        match target {
+            Target::Memory { offset, writable } => {
+                let right = right(mem, offset, writable && may_write);
+                self.view.fill(lin.0, offset, right, user);
+            }
+            Target::Mmio { id, offset } => {
+                self.view.fill_device(lin.0, (id, offset), may_write, user);
+            }
+            Target::Unmapped => {}
         }
     }
 
@@ -412,11 +424,8 @@ impl Mmu {
         let (page, writable) = mem.direct(pte >> 12)?;
         let is_forbidden = if user { !entry.has(Entry::USER) } else { self.control.smap };
         let is_writable = entry.has(Entry::WRITE) || (!user && !self.control.wp);
-        let right = match (writable && is_writable && entry.has(Entry::DIRTY), mem.is_free(page)) {
-            (false, _) => WriteRight::No,
-            (true, false) => WriteRight::Seen,
-            (true, true) => WriteRight::Free,
-        };
+        let offset = u64::from(page) << 12;
+        let right = right(mem, offset, writable && is_writable && entry.has(Entry::DIRTY));
         if is_forbidden || (write && right != WriteRight::Free) {
             return None;
         }
@@ -424,7 +433,6 @@ impl Mmu {
         if !self.set.insert_new(lin, entry) {
             return None;
         }
-        let offset = u64::from(page) << 12;
         self.view.fill(lin.0, offset, right, user);
         Some(offset | lin.offset())
     }
@@ -448,6 +456,13 @@ impl Mmu {
         let (Target::Memory { offset, writable }, rights) = self.cached(mem, lin)? else {
             return None;
         };
+        let may_write = self.may_write(rights, user)?;
+        Some((offset, right(mem, offset, writable && may_write)))
+    }
+
+    /// May a page with these rights be written without a walk? `None` where it may not be read
+    /// either.
+    fn may_write(&self, rights: Entry, user: bool) -> Option<bool> {
         let paged = self.control.paging != Paging::Off;
         let guarded = paged && self.control.smap && !user && rights.has(Entry::USER);
         let read = Access { kind: AccessKind::Read, user, implicit: false };
@@ -455,16 +470,8 @@ impl Mmu {
         if guarded || refused || (user && self.control.alignment) {
             return None;
         }
-        let state = mem.states().get((offset >> 12) as u32);
-        let free = state & !PageState::TABLES == PageState::empty();
-        let try_write = Access { kind: AccessKind::Write, ..read };
-        let may = !paged || (self.refuses(rights, try_write).is_none() && rights.has(Entry::DIRTY));
-        let right = match (writable && may, free) {
-            (false, _) => WriteRight::No,
-            (true, false) => WriteRight::Seen,
-            (true, true) => WriteRight::Free,
-        };
-        Some((offset, right))
+        let write = Access { kind: AccessKind::Write, ..read };
+        Some(!paged || (self.refuses(rights, write).is_none() && rights.has(Entry::DIRTY)))
     }
 
     /// Translates without a trace: no A or D bits, no entry in the set. For debuggers.
@@ -479,6 +486,15 @@ impl Mmu {
             Walk::new(&mut tables, &self.control, lin).entry(&self.control)
         })?;
         Some(PhysAddr((entry.frame().0 | lin.offset()) & self.a20_mask))
+    }
+}
+
+/// How a page of the arena may be written, if it may.
+fn right(mem: &Memory, offset: u64, may: bool) -> WriteRight {
+    match (may, mem.is_free((offset >> 12) as u32)) {
+        (false, _) => WriteRight::No,
+        (true, false) => WriteRight::Seen,
+        (true, true) => WriteRight::Free,
     }
 }
 
