@@ -389,6 +389,7 @@ impl Cpu {
     }
 
     /// Looks at what an access to the bus asked for.
+    #[inline]
     pub(crate) fn after_bus(&mut self, sys: &System) {
         let signals = sys.bus.signals();
         if signals.wants_engine() {

@@ -8,7 +8,7 @@ use crate::jumps::{CodeView, Jumps};
 use crate::window::Windows;
 use bus::System;
 use interp::Cpu;
-use x86::{Arith, SegReg};
+use x86::{Arith, Fault, SegReg};
 
 /// The status flags as emitted code keeps them in [`Context::flags`].
 #[must_use]
@@ -87,7 +87,6 @@ pub unsafe extern "sysv64" fn callout(context: *mut Context, site: u32) -> u32 {
     let before = context.steps(site.left);
     let exit = carry_out(context, cpu, sys, site);
     context.callout_steps += cpu.steps - before;
-    context.flags = pack(cpu.state.arith);
     exit
 }
 
@@ -95,14 +94,20 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     let next = site.eip.wrapping_add(u32::from(site.insn.len));
     cpu.steps = context.steps(site.left);
     cpu.state.rip = u64::from(next);
-    cpu.state.arith = unpack(if site.af_clear { context.flags & !AF } else { context.flags });
+    if site.af_clear {
+        context.flags &= !AF;
+    }
+    if site.flags {
+        cpu.state.arith = unpack(context.flags);
+    }
     let before = Before::of(context, cpu, site);
     let done = (site.run)(cpu, sys, &site.insn);
     cpu.events.place(site.eip);
     if let Err(fault) = done {
-        context.refused = 0;
-        cpu.fault(sys, fault, u64::from(site.eip));
-        return go_on(context, cpu, sys);
+        return fail(context, cpu, sys, site, fault);
+    }
+    if site.flags {
+        context.flags = pack(cpu.state.arith);
     }
     cpu.steps += 1;
     let refused = std::mem::take(&mut context.refused);
@@ -132,6 +137,18 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     }
     context.budget = context.end.wrapping_sub(cpu.steps) as i64 - (i64::from(site.left) - 1);
     Exit::CONTINUE
+}
+
+/// Delivers the fault of a site's instruction.
+fn fail(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, fault: Fault) -> u32 {
+    context.refused = 0;
+    if !site.flags {
+        cpu.state.arith = unpack(context.flags);
+    }
+    cpu.fault(sys, fault, u64::from(site.eip));
+    // A task gate brings others.
+    context.flags = pack(cpu.state.arith);
+    go_on(context, cpu, sys)
 }
 
 /// Steps that a block may take: so near the end of a budget the run loop looks at each.
