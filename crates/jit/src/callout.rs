@@ -27,25 +27,33 @@ const AF: u32 = 1 << 12;
 
 impl Context {
     /// Takes over what emitted code needs of the processor's mode.
+    #[inline]
     pub fn refresh(&mut self, cpu: &Cpu, window: bool) {
         let mode = Mode::of(cpu, window);
-        for s in SegReg::ALL {
-            // Of a flat segment nothing is looked up.
-            if !mode.flat(s) {
-                let n = s as usize;
-                self.base[n] = u64::from(cpu.state.segment(s).base as u32);
-                (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
-            }
+        // Of a flat segment nothing is looked up.
+        if !mode.is_all_flat() {
+            self.take_segments(cpu, mode);
         }
         self.tlb = cpu.mmu.view().table(cpu.state.cpl == 3) as u64;
         self.mode = mode.0;
         self.version = cpu.mmu.view().version();
     }
 
+    fn take_segments(&mut self, cpu: &Cpu, mode: Mode) {
+        for s in SegReg::ALL.into_iter().filter(|s| !mode.flat(*s)) {
+            let n = s as usize;
+            self.base[n] = u64::from(cpu.state.segment(s).base as u32);
+            (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
+        }
+    }
+
     /// Takes over all that can change while emitted code isn't running: the processor's mode,
     /// the window, and where its jumps are looked up.
+    #[inline]
     pub fn renew(&mut self, cpu: &Cpu, sys: &System, windows: &mut Windows, jumps: &mut Jumps) {
-        windows.visited(std::mem::take(&mut self.visited));
+        if self.visited != 0 {
+            windows.visited(std::mem::take(&mut self.visited));
+        }
         let window = windows.base(cpu, sys);
         let is_user_open = u32::from(window.is_some());
         let has_changed = cpu.state.cpl == 3 && is_user_open != self.user_window;
