@@ -6,7 +6,7 @@ use crate::cpu::{Cpu, Word};
 use bus::System;
 use decode::Insn;
 use mem::{MmioId, PageState, Target, Write};
-use mmu::Access;
+use mmu::{Access, Refill};
 use x86::paging::AccessKind;
 use x86::{Cause, Fault, LinAddr, PhysAddr, SegReg, Segment, Vector};
 
@@ -248,6 +248,21 @@ impl Cpu {
         Ok((first, second))
     }
 
+    /// Enters the page of an access into the view, where that is plain: where the access lies.
+    #[inline]
+    fn refill(&mut self, sys: &mut System, lin: u64, size: u32, access: Access) -> Option<u64> {
+        if (lin & 0xFFF) + u64::from(size) > 0x1000 {
+            return None;
+        }
+        let found = self.mmu.refill(&mut sys.mem, LinAddr(lin), access);
+        // The tables may lie among code.
+        self.attention |= sys.mem.has_code_writes();
+        match found {
+            Refill::At(place) => Some(place),
+            Refill::Absent | Refill::Ask => None,
+        }
+    }
+
     pub(crate) fn load_linear(
         &mut self,
         sys: &mut System,
@@ -255,6 +270,9 @@ impl Cpu {
         size: u32,
         access: Access,
     ) -> Result<u32, Fault> {
+        if let Some(at) = self.refill(sys, lin, size, access) {
+            return Ok(load_bytes(sys, at, size));
+        }
         let (first, second) = self.translate_all(sys, lin, size, access)?;
         let value = match second {
             None => {
@@ -288,6 +306,10 @@ impl Cpu {
         value: u32,
         access: Access,
     ) -> Result<(), Fault> {
+        if let Some(at) = self.refill(sys, lin, size, access) {
+            sys.mem.arena_mut().write(at, &value.to_le_bytes()[..size as usize]);
+            return Ok(());
+        }
         let (first, second) = self.translate_all(sys, lin, size, access)?;
         match second {
             None => {
@@ -315,11 +337,7 @@ impl Cpu {
 
     fn load_physical(&mut self, sys: &mut System, at: PhysAddr, size: u32) -> u32 {
         match sys.mem.resolve(at) {
-            Target::Memory { offset, .. } => {
-                let mut bytes = [0; 4];
-                sys.mem.arena().read(offset, &mut bytes[..size as usize]);
-                u32::from_le_bytes(bytes)
-            }
+            Target::Memory { offset, .. } => load_bytes(sys, offset, size),
             Target::Mmio { id, offset } => self.load_device(sys, id, offset, size),
             Target::Unmapped => u32::MAX >> (32 - 8 * size),
         }
@@ -491,6 +509,14 @@ fn within(s: &Segment, off: u32, size: u32) -> bool {
     s.bounds().is_some_and(|(low, high)| {
         off >= low && u64::from(off) + u64::from(size) <= u64::from(high) + 1
     })
+}
+
+/// 1 to 4 bytes.
+#[inline]
+fn load_bytes(sys: &System, at: u64, size: u32) -> u32 {
+    let mut bytes = [0; 4];
+    sys.mem.arena().read(at, &mut bytes[..size as usize]);
+    u32::from_le_bytes(bytes)
 }
 
 #[inline(always)]

@@ -14,7 +14,7 @@ use bus::System;
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
 use interp::Cpu;
-use mmu::{Access, View};
+use mmu::{Access, Refill, View};
 use x86::paging::AccessKind;
 use x86::{Eflags, LinAddr};
 
@@ -139,10 +139,19 @@ pub(crate) unsafe extern "sysv64" fn refill(context: *mut Context, lin: u32, kin
     }
     let kind = if write { AccessKind::Write } else { AccessKind::Read };
     let access = Access { kind, user, implicit: false };
-    if let Some(place) = cpu.mmu.refill(&sys.mem, LinAddr(lin), access) {
-        return context.ram + place;
+    match cpu.mmu.refill(&mut sys.mem, LinAddr(lin), access) {
+        Refill::At(place) if !sys.mem.has_code_writes() => context.ram + place,
+        Refill::At(_) => overwritten(cpu),
+        Refill::Absent => 0,
+        Refill::Ask => refill_slowly(context, cpu, sys, (lin, size), access),
     }
-    refill_slowly(context, cpu, sys, (lin, size), access)
+}
+
+/// The tables lie among code, and A or D was set: the block under way may be overwritten.
+#[cold]
+fn overwritten(cpu: &mut Cpu) -> u64 {
+    cpu.end_block();
+    0
 }
 
 /// Of a page for which more must be done than to enter it.
@@ -164,9 +173,7 @@ fn refill_slowly(
     let view = cpu.mmu.view();
     let is_stale = view.version() != context.version || sys.mem.states().seen() != context.seen;
     if sys.mem.has_code_writes() {
-        // The tables lie among code, and A or D was set: the block under way may be overwritten.
-        cpu.end_block();
-        return 0;
+        return overwritten(cpu);
     }
     if is_stale {
         return 0;

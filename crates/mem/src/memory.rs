@@ -197,6 +197,14 @@ impl Memory {
         u32::from_le_bytes(self.arena.load(u64::from(page) * PAGE_SIZE + u64::from(4 * n)))
     }
 
+    /// Writes it, as [`Memory::write`] does.
+    #[inline]
+    pub fn set_entry(&mut self, page: u32, n: u32, value: u32) {
+        let at = u64::from(4 * n % PAGE_SIZE as u32);
+        self.note_write(page, at, 4);
+        self.arena.store(u64::from(page) * PAGE_SIZE + at, value.to_le_bytes());
+    }
+
     /// True where nobody wants to see writes to a page of the arena, but for its being a table.
     #[inline(always)]
     #[must_use]
@@ -285,6 +293,7 @@ impl Memory {
     }
 
     /// What a write to a page must tell: it is dirty, and its code may be gone.
+    #[inline]
     pub fn note_write(&mut self, page: u32, offset: u64, len: u64) -> Write {
         self.states.mark_dirty(page);
         if !self.states.get(page).contains(PageState::CODE) {

@@ -83,8 +83,22 @@ pub struct Mmu {
     is_plain: bool,
 }
 
-/// What both entries of a plain walk have.
-const READY: u32 = (PteFlags::PRESENT.bits() | PteFlags::ACCESSED.bits()) as u32;
+/// What [`Mmu::refill`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refill {
+    /// The page was entered: where in the arena the access lies.
+    At(u64),
+    /// Nothing was changed, and the access will fault: an entry isn't present.
+    Absent,
+    /// Nothing was changed: [`Mmu::translate`] and [`Mmu::fill`] must be asked.
+    Ask,
+}
+
+const PRESENT: u32 = PteFlags::PRESENT.bits() as u32;
+const ACCESSED: u32 = PteFlags::ACCESSED.bits() as u32;
+const DIRTY: u32 = PteFlags::DIRTY.bits() as u32;
+/// What the upper entry of a plain walk has.
+const READY: u32 = PRESENT | ACCESSED;
 const LARGE: u32 = PteFlags::LARGE.bits() as u32;
 
 impl Default for Mmu {
@@ -402,39 +416,43 @@ impl Mmu {
     }
 
     /// [`Mmu::translate`] and [`Mmu::fill`] in one for a data access within a page, where nothing is
-    /// out of the ordinary: two levels lead to a small page that the set doesn't hold, A and D are
-    /// set already, and nothing is written but the set and the view. Gives where the access lies in
-    /// the arena. `None`, with nothing changed, where they must be asked.
+    /// out of the ordinary: two levels lead to a small page of memory that the set doesn't hold.
     #[inline(always)]
-    pub fn refill(&mut self, mem: &Memory, lin: LinAddr, access: Access) -> Option<u64> {
+    pub fn refill(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Refill {
         let (write, user) = (access.kind == AccessKind::Write, access.user);
-        if !self.is_plain || (user && self.control.alignment) {
-            return None;
+        if !self.is_plain || (user && self.control.alignment) || self.set.get(lin).is_some() {
+            return Refill::Ask;
         }
         let at = lin.0 as u32;
-        let (directory, _) = mem.direct((self.control.cr3 as u32) >> 12)?;
+        let Some((directory, _)) = mem.direct((self.control.cr3 as u32) >> 12) else {
+            return Refill::Ask;
+        };
         let pde = mem.entry(directory, at >> 22);
-        let (table, _) = mem.direct(pde >> 12)?;
+        let Some((table, is_ram)) = mem.direct(pde >> 12) else { return Refill::Ask };
         let pte = mem.entry(table, at >> 12 & 0x3FF);
-        let wanted = READY | if write { PteFlags::DIRTY.bits() as u32 } else { 0 };
-        if pde & (READY | LARGE) != READY || pte & wanted != wanted {
-            return None;
+        if pde & (READY | LARGE) != READY || pte & PRESENT == 0 {
+            let is_absent = pde & PRESENT == 0 || (pde & LARGE == 0 && pte & PRESENT == 0);
+            return if is_absent { Refill::Absent } else { Refill::Ask };
         }
-        let entry = Entry::of_small(pde, pte, self.control.pge);
-        let (page, writable) = mem.direct(pte >> 12)?;
+        let marked = pte | ACCESSED | if write { DIRTY } else { 0 };
+        let entry = Entry::of_small(pde, marked, self.control.pge);
+        let Some((page, writable)) = mem.direct(pte >> 12) else { return Refill::Ask };
         let is_forbidden = if user { !entry.has(Entry::USER) } else { self.control.smap };
         let is_writable = entry.has(Entry::WRITE) || (!user && !self.control.wp);
         let offset = u64::from(page) << 12;
         let right = right(mem, offset, writable && is_writable && entry.has(Entry::DIRTY));
         if is_forbidden || (write && right != WriteRight::Free) {
-            return None;
+            return Refill::Ask;
         }
         self.sync(mem);
         if !self.set.insert_new(lin, entry) {
-            return None;
+            return Refill::Ask;
+        }
+        if marked != pte && is_ram {
+            mem.set_entry(table, at >> 12 & 0x3FF, marked);
         }
         self.view.fill(lin.0, offset, right, user);
-        Some(offset | lin.offset())
+        Refill::At(offset | lin.offset())
     }
 
     /// Where a page leads and its rights, if that is cached and the page isn't watched.
