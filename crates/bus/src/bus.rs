@@ -233,8 +233,10 @@ impl Bus {
         self.settle();
     }
 
+    #[inline(always)]
     fn is_split(&self, port: u16, size: u8, owner: u16) -> bool {
-        (1..u16::from(size)).any(|i| self.ports[usize::from(port.wrapping_add(i))] != owner)
+        size > 1
+            && (1..u16::from(size)).any(|i| self.ports[usize::from(port.wrapping_add(i))] != owner)
     }
 
     /// Reads a device's registers in memory.
@@ -273,11 +275,16 @@ impl Bus {
     }
 
     /// Shows the lines' levels to the interrupt controllers, if those or they have changed.
+    #[inline(always)]
     fn settle(&mut self) {
         let lines = self.signals.lines();
-        if self.shown_lines == Some(lines) {
-            return;
+        if self.shown_lines != Some(lines) {
+            self.show(lines);
         }
+    }
+
+    #[cold]
+    fn show(&mut self, lines: u32) {
         self.shown_lines = Some(lines);
         if let Some(intc) = self.intc.as_mut() {
             intc.update(lines);

@@ -5,8 +5,8 @@
 use crate::cpu::{Cpu, Word};
 use bus::System;
 use decode::Insn;
-use mem::{PageState, Target, Write};
-use mmu::Access;
+use mem::{MmioId, PageState, Target, Write};
+use mmu::{Access, Refill};
 use x86::paging::AccessKind;
 use x86::{Cause, Fault, LinAddr, PhysAddr, SegReg, Segment, Vector};
 
@@ -112,8 +112,13 @@ impl Cpu {
         off: u32,
         size: u32,
     ) -> Result<u32, Fault> {
-        self.check_segment(seg, off, size, AccessKind::Read)?;
         let lin = self.linear(seg, off);
+        if u64::from(off) + u64::from(size) <= self.read_end[seg as usize]
+            && let Some((id, at)) = self.mmu.view().device(lin, size, false, self.user())
+        {
+            return Ok(self.load_device(sys, id, at, size));
+        }
+        self.check_segment(seg, off, size, AccessKind::Read)?;
         self.check_alignment(lin, size)?;
         let access = Access { kind: AccessKind::Read, user: self.user(), implicit: false };
         self.load_linear(sys, lin, size, access)
@@ -133,8 +138,14 @@ impl Cpu {
             self.store_seen(sys, at, size, value);
             return Ok(());
         }
-        self.check_segment(seg, off, size, AccessKind::Write)?;
         let lin = self.linear(seg, off);
+        if u64::from(off) + u64::from(size) <= self.write_end[seg as usize]
+            && let Some((id, at)) = self.mmu.view().device(lin, size, true, self.user())
+        {
+            self.store_device(sys, id, at, size, value);
+            return Ok(());
+        }
+        self.check_segment(seg, off, size, AccessKind::Write)?;
         self.check_alignment(lin, size)?;
         let access = Access { kind: AccessKind::Write, user: self.user(), implicit: false };
         self.store_linear(sys, lin, size, value, access)
@@ -237,6 +248,21 @@ impl Cpu {
         Ok((first, second))
     }
 
+    /// Enters the page of an access into the view, where that is plain: where the access lies.
+    #[inline]
+    fn refill(&mut self, sys: &mut System, lin: u64, size: u32, access: Access) -> Option<u64> {
+        if (lin & 0xFFF) + u64::from(size) > 0x1000 {
+            return None;
+        }
+        let found = self.mmu.refill(&mut sys.mem, LinAddr(lin), access);
+        // The tables may lie among code.
+        self.attention |= sys.mem.has_code_writes();
+        match found {
+            Refill::At(place) => Some(place),
+            Refill::Absent | Refill::Ask => None,
+        }
+    }
+
     pub(crate) fn load_linear(
         &mut self,
         sys: &mut System,
@@ -244,6 +270,9 @@ impl Cpu {
         size: u32,
         access: Access,
     ) -> Result<u32, Fault> {
+        if let Some(at) = self.refill(sys, lin, size, access) {
+            return Ok(load_bytes(sys, at, size));
+        }
         let (first, second) = self.translate_all(sys, lin, size, access)?;
         let value = match second {
             None => {
@@ -277,6 +306,10 @@ impl Cpu {
         value: u32,
         access: Access,
     ) -> Result<(), Fault> {
+        if let Some(at) = self.refill(sys, lin, size, access) {
+            sys.mem.arena_mut().write(at, &value.to_le_bytes()[..size as usize]);
+            return Ok(());
+        }
         let (first, second) = self.translate_all(sys, lin, size, access)?;
         match second {
             None => {
@@ -304,16 +337,8 @@ impl Cpu {
 
     fn load_physical(&mut self, sys: &mut System, at: PhysAddr, size: u32) -> u32 {
         match sys.mem.resolve(at) {
-            Target::Memory { offset, .. } => {
-                let mut bytes = [0; 4];
-                sys.mem.arena().read(offset, &mut bytes[..size as usize]);
-                u32::from_le_bytes(bytes)
-            }
-            Target::Mmio { id, offset } => {
-                let value = sys.bus.mmio_read(id, offset, size as u8, self.steps, &mut sys.mem);
-                self.after_bus(sys);
-                value
-            }
+            Target::Memory { offset, .. } => load_bytes(sys, offset, size),
+            Target::Mmio { id, offset } => self.load_device(sys, id, offset, size),
             Target::Unmapped => u32::MAX >> (32 - 8 * size),
         }
     }
@@ -323,12 +348,20 @@ impl Cpu {
             Target::Memory { offset, writable: true } => {
                 self.store_seen(sys, offset, size, value);
             }
-            Target::Mmio { id, offset } => {
-                sys.bus.mmio_write(id, offset, size as u8, value, self.steps, &mut sys.mem);
-                self.after_bus(sys);
-            }
+            Target::Mmio { id, offset } => self.store_device(sys, id, offset, size, value),
             Target::Memory { .. } | Target::Unmapped => {}
         }
+    }
+
+    fn load_device(&mut self, sys: &mut System, id: MmioId, at: u64, size: u32) -> u32 {
+        let value = sys.bus.mmio_read(id, at, size as u8, self.steps, &mut sys.mem);
+        self.after_bus(sys);
+        value
+    }
+
+    fn store_device(&mut self, sys: &mut System, id: MmioId, at: u64, size: u32, value: u32) {
+        sys.bus.mmio_write(id, at, size as u8, value, self.steps, &mut sys.mem);
+        self.after_bus(sys);
     }
 
     /// Reads a system structure by linear address, as a supervisor.
@@ -476,6 +509,14 @@ fn within(s: &Segment, off: u32, size: u32) -> bool {
     s.bounds().is_some_and(|(low, high)| {
         off >= low && u64::from(off) + u64::from(size) <= u64::from(high) + 1
     })
+}
+
+/// 1 to 4 bytes.
+#[inline]
+fn load_bytes(sys: &System, at: u64, size: u32) -> u32 {
+    let mut bytes = [0; 4];
+    sys.mem.arena().read(at, &mut bytes[..size as usize]);
+    u32::from_le_bytes(bytes)
 }
 
 #[inline(always)]

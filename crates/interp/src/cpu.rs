@@ -9,9 +9,9 @@ use x86::cause::OpcodeCheck;
 use x86::event::{Frame, Place, Wanted};
 use x86::state::gpr;
 use x86::{
-    Cause, Cr0, Cr4, Efer, Eflags, Event, Fault, Intercept, LinAddr, Model, SegReg, Segment, State,
+    Cause, Cr0, Cr4, Descriptor, Efer, Eflags, Event, Fault, Intercept, LinAddr, Model, SegReg,
+    Segment, Selector, State, Vector, Width,
 };
-use x86::{Vector, Width};
 
 /// What carries out one instruction. On entry RIP is that of the next; on `Err` nothing but
 /// RIP has changed, and the engine puts that back.
@@ -28,6 +28,37 @@ pub struct Link {
     pub at: Place,
     /// CR2 then.
     pub cr2: u32,
+}
+
+/// What follows from a segment.
+#[derive(Clone, Copy, Debug)]
+struct Derived {
+    /// See [`Cpu::read_end`].
+    read_end: u64,
+    /// See [`Cpu::write_end`].
+    write_end: u64,
+    /// Bit 0: it is flat; bit 8: it ends at 64 KiB. See [`Cpu::segment_shapes`].
+    shape: u16,
+}
+
+/// A segment that a crossing loaded, and the descriptor it was made from.
+#[derive(Clone, Copy, Debug)]
+struct Described {
+    descriptor: Descriptor,
+    segment: Segment,
+    derived: Derived,
+}
+
+/// Segments remembered, by the number of their descriptors: a power of two.
+const DESCRIBED: usize = 8;
+
+impl Described {
+    /// What a null selector and descriptor give.
+    const NULL: Self = Self {
+        descriptor: Descriptor(0),
+        segment: Segment::null(Selector(0)),
+        derived: Derived { read_end: 0, write_end: 0, shape: 0 },
+    };
 }
 
 /// One processor.
@@ -65,6 +96,8 @@ pub struct Cpu {
     /// Bit `s`: segment `s` starts at 0, ends at 4 GiB, and may be read and written. Bit `8 + s`:
     /// it ends at 64 KiB, and may be read and written.
     shapes: u16,
+    /// Segments that crossings load again and again.
+    described: [Described; DESCRIBED],
     /// Crossings take the long way, check by check: the yardstick of the short one.
     pub(crate) is_careful: bool,
     /// EFLAGS.VM when the three above were derived.
@@ -111,6 +144,7 @@ impl Cpu {
             read_end: [0; 6],
             write_end: [0; 6],
             shapes: 0,
+            described: [Described::NULL; DESCRIBED],
             is_careful: false,
             frame: Frame::new(0),
             derived_vm86: false,
@@ -186,17 +220,50 @@ impl Cpu {
 
     #[inline]
     fn derive_segment(&mut self, s: SegReg) {
-        let seg = &self.state.seg[s as usize];
+        let derived = self.derived(&self.state.seg[s as usize]);
+        self.take_derived(s, derived);
+    }
+
+    #[inline]
+    fn derived(&self, seg: &Segment) -> Derived {
         let end = if seg.is_expand_down() { 0 } else { u64::from(seg.limit) + 1 };
-        self.read_end[s as usize] =
-            if seg.is_readable() || !self.state.protected() { end } else { 0 };
+        let read_end = if seg.is_readable() || !self.state.protected() { end } else { 0 };
         let real_code = !self.state.uses_descriptors();
-        self.write_end[s as usize] = if seg.is_writable() || real_code { end } else { 0 };
-        let usable = self.read_end[s as usize].min(self.write_end[s as usize]);
+        let write_end = if seg.is_writable() || real_code { end } else { 0 };
+        let usable = read_end.min(write_end);
         let flat = u16::from(seg.base as u32 == 0 && usable == 1 << 32);
-        let half = u16::from(self.read_end[s as usize] == 0x1_0000 && usable == 0x1_0000);
-        let (n, both) = (s as u32, 0x101 << s as u32);
-        self.shapes = self.shapes & !both | flat << n | half << (8 + n);
+        let half = u16::from(read_end == 0x1_0000 && usable == 0x1_0000);
+        Derived { read_end, write_end, shape: flat | half << 8 }
+    }
+
+    #[inline(always)]
+    fn take_derived(&mut self, s: SegReg, derived: Derived) {
+        self.read_end[s as usize] = derived.read_end;
+        self.write_end[s as usize] = derived.write_end;
+        let n = s as u32;
+        self.shapes = self.shapes & !(0x101 << n) | derived.shape << n;
+    }
+
+    /// Loads a segment register with what a descriptor says. [`State::uses_descriptors`] holds.
+    #[inline(always)]
+    pub(crate) fn set_described(&mut self, s: SegReg, selector: Selector, d: Descriptor) {
+        let known = &self.described[usize::from(selector.0 >> 3) % DESCRIBED];
+        if known.descriptor != d || known.segment.selector != selector {
+            self.describe(selector, d);
+        }
+        let known = &self.described[usize::from(selector.0 >> 3) % DESCRIBED];
+        let derived = known.derived;
+        self.state.seg[s as usize] = known.segment;
+        self.take_derived(s, derived);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn describe(&mut self, selector: Selector, descriptor: Descriptor) {
+        let segment = Segment::from_descriptor(selector, descriptor);
+        let derived = self.derived(&segment);
+        self.described[usize::from(selector.0 >> 3) % DESCRIBED] =
+            Described { descriptor, segment, derived };
     }
 
     /// Bit `s`: segment `s` starts at 0, ends at 4 GiB, and may be read and written. Bit `8 + s`:
@@ -393,6 +460,7 @@ impl Cpu {
     }
 
     /// Looks at what an access to the bus asked for.
+    #[inline]
     pub(crate) fn after_bus(&mut self, sys: &System) {
         let signals = sys.bus.signals();
         if signals.wants_engine() {

@@ -257,6 +257,7 @@ impl Mode {
     pub const HALF: u32 = 16;
 
     /// The mode of a processor; `window` says that a host window may be used.
+    #[inline]
     #[must_use]
     pub fn of(cpu: &Cpu, window: bool) -> Self {
         let state = &cpu.state;
@@ -280,6 +281,12 @@ impl Mode {
     #[must_use]
     pub const fn flat(self, s: x86::SegReg) -> bool {
         self.0 >> (Self::FLAT + s as u32) & 1 != 0
+    }
+
+    /// All segments are the whole linear address space.
+    #[must_use]
+    pub const fn is_all_flat(self) -> bool {
+        self.0 >> Self::FLAT & 0x3F == 0x3F
     }
 
     /// Segment `s` is 64 KiB long.

@@ -2,7 +2,8 @@
 //! them.
 
 use crate::abi::Mode;
-use decode::Insn;
+use crate::forms::{Form, Writes};
+use decode::{Code, Insn};
 use interp::Handler;
 
 /// An instruction that the interpreter may have to carry out.
@@ -16,6 +17,8 @@ pub struct Site {
     pub eip: u32,
     /// Steps of the block from this instruction on, this one included.
     pub left: u32,
+    /// It may read or write status flags: elsewhere they stay in [`crate::abi::Context::flags`].
+    pub flags: bool,
     /// AF in RFLAGS is to be taken for clear.
     pub af_clear: bool,
     /// What it may have changed.
@@ -26,6 +29,32 @@ pub struct Site {
     pub refusals: u32,
     /// How often the interpreter carried it out.
     pub calls: u64,
+}
+
+/// True unless the interpreter is known to leave the status flags alone, and not to look at them.
+pub(crate) fn touches_flags(form: Option<&Form>, code: Code) -> bool {
+    match (form, code) {
+        (Some(form), _) => form.reads_flags || form.writes != Writes::Nothing,
+        (None, code) => !matches!(
+            code,
+            Code::In_AL_imm8
+                | Code::In_AX_imm8
+                | Code::In_EAX_imm8
+                | Code::In_AL_DX
+                | Code::In_AX_DX
+                | Code::In_EAX_DX
+                | Code::Out_imm8_AL
+                | Code::Out_imm8_AX
+                | Code::Out_imm8_EAX
+                | Code::Out_DX_AL
+                | Code::Out_DX_AX
+                | Code::Out_DX_EAX
+                | Code::Mov_cr_r32
+                | Code::Mov_r32_cr
+                | Code::Cli
+                | Code::Sti
+        ),
+    }
 }
 
 /// What the block may still rely on behind an instruction that the interpreter carried out.

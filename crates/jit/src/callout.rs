@@ -8,7 +8,7 @@ use crate::jumps::{CodeView, Jumps};
 use crate::window::Windows;
 use bus::System;
 use interp::Cpu;
-use x86::{Arith, SegReg};
+use x86::{Arith, Fault, SegReg};
 
 /// The status flags as emitted code keeps them in [`Context::flags`].
 #[must_use]
@@ -27,25 +27,33 @@ const AF: u32 = 1 << 12;
 
 impl Context {
     /// Takes over what emitted code needs of the processor's mode.
+    #[inline]
     pub fn refresh(&mut self, cpu: &Cpu, window: bool) {
         let mode = Mode::of(cpu, window);
-        for s in SegReg::ALL {
-            // Of a flat segment nothing is looked up.
-            if !mode.flat(s) {
-                let n = s as usize;
-                self.base[n] = u64::from(cpu.state.segment(s).base as u32);
-                (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
-            }
+        // Of a flat segment nothing is looked up.
+        if !mode.is_all_flat() {
+            self.take_segments(cpu, mode);
         }
         self.tlb = cpu.mmu.view().table(cpu.state.cpl == 3) as u64;
         self.mode = mode.0;
         self.version = cpu.mmu.view().version();
     }
 
+    fn take_segments(&mut self, cpu: &Cpu, mode: Mode) {
+        for s in SegReg::ALL.into_iter().filter(|s| !mode.flat(*s)) {
+            let n = s as usize;
+            self.base[n] = u64::from(cpu.state.segment(s).base as u32);
+            (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
+        }
+    }
+
     /// Takes over all that can change while emitted code isn't running: the processor's mode,
     /// the window, and where its jumps are looked up.
+    #[inline]
     pub fn renew(&mut self, cpu: &Cpu, sys: &System, windows: &mut Windows, jumps: &mut Jumps) {
-        windows.visited(std::mem::take(&mut self.visited));
+        if self.visited != 0 {
+            windows.visited(std::mem::take(&mut self.visited));
+        }
         let window = windows.base(cpu, sys);
         let is_user_open = u32::from(window.is_some());
         let has_changed = cpu.state.cpl == 3 && is_user_open != self.user_window;
@@ -87,7 +95,6 @@ pub unsafe extern "sysv64" fn callout(context: *mut Context, site: u32) -> u32 {
     let before = context.steps(site.left);
     let exit = carry_out(context, cpu, sys, site);
     context.callout_steps += cpu.steps - before;
-    context.flags = pack(cpu.state.arith);
     exit
 }
 
@@ -95,14 +102,20 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     let next = site.eip.wrapping_add(u32::from(site.insn.len));
     cpu.steps = context.steps(site.left);
     cpu.state.rip = u64::from(next);
-    cpu.state.arith = unpack(if site.af_clear { context.flags & !AF } else { context.flags });
+    if site.af_clear {
+        context.flags &= !AF;
+    }
+    if site.flags {
+        cpu.state.arith = unpack(context.flags);
+    }
     let before = Before::of(context, cpu, site);
     let done = (site.run)(cpu, sys, &site.insn);
     cpu.events.place(site.eip);
     if let Err(fault) = done {
-        context.refused = 0;
-        cpu.fault(sys, fault, u64::from(site.eip));
-        return go_on(context, cpu, sys);
+        return fail(context, cpu, sys, site, fault);
+    }
+    if site.flags {
+        context.flags = pack(cpu.state.arith);
     }
     cpu.steps += 1;
     let refused = std::mem::take(&mut context.refused);
@@ -132,6 +145,18 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     }
     context.budget = context.end.wrapping_sub(cpu.steps) as i64 - (i64::from(site.left) - 1);
     Exit::CONTINUE
+}
+
+/// Delivers the fault of a site's instruction.
+fn fail(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, fault: Fault) -> u32 {
+    context.refused = 0;
+    if !site.flags {
+        cpu.state.arith = unpack(context.flags);
+    }
+    cpu.fault(sys, fault, u64::from(site.eip));
+    // A task gate brings others.
+    context.flags = pack(cpu.state.arith);
+    go_on(context, cpu, sys)
 }
 
 /// Steps that a block may take: so near the end of a budget the run loop looks at each.

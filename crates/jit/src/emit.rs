@@ -21,7 +21,7 @@ pub(crate) use control::emit_by_cache;
 use crate::abi::{Exit, Mode, at};
 use crate::arena::METER;
 use crate::asm::Ops;
-use crate::block::{After, Site};
+use crate::block::{After, Site, touches_flags};
 use crate::forms::{Form, Guest};
 use decode::Insn;
 use dynasm::dynasm;
@@ -429,8 +429,10 @@ impl Emitter<'_> {
     fn site(&mut self, item: &Item, left: u32, after: After) -> u32 {
         let run = item.claim.on(self.source.features);
         let (insn, eip, af_clear) = (item.insn, item.eip, self.af_clear);
-        let (place, refusals, calls) = (self.place(item), 0, 0);
-        self.sites.push(Site { insn, run, eip, left, af_clear, after, place, refusals, calls });
+        let (place, refusals, calls, flags) =
+            (self.place(item), 0, 0, touches_flags(item.form.as_ref(), item.insn.code));
+        let site = Site { insn, run, eip, left, flags, af_clear, after, place, refusals, calls };
+        self.sites.push(site);
         self.sites.len() as u32 - 1
     }
 

@@ -120,6 +120,7 @@ impl Half {
 
 /// The bits of [`Mode`] that are about the units. Where CR0.NE is clear an exception freezes the
 /// processor, which is the interpreter's business: then all must be masked.
+#[inline]
 #[must_use]
 pub fn mode(state: &State) -> u32 {
     let cr0 = state.cr0();

@@ -10,9 +10,11 @@
 use crate::abi::{Context, at};
 use crate::asm::Ops;
 use crate::fpu;
+use bus::System;
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
-use mmu::{Access, View};
+use interp::Cpu;
+use mmu::{Access, Refill, View};
 use x86::paging::AccessKind;
 use x86::{Eflags, LinAddr};
 
@@ -21,9 +23,9 @@ pub const WRITE: i32 = 1 << 8;
 
 const TLB: mmu::Layout = View::LAYOUT;
 
-/// The stub. Its steps, for a write:
+/// The stub. Its steps, where the page isn't known to be a device's:
 /// ```text
-///   slot of the page (r10) ; the page of the last byte is the one that may be seen written
+///   slot of the page (r10) ; read? refill ; the page of the last byte is the one that may be seen written
 ///   state word of the page = one that holds code and nothing else
 ///   the pieces of the first and the last byte hold no code
 ///   r8 = host address ; ret
@@ -31,17 +33,25 @@ const TLB: mmu::Layout = View::LAYOUT;
 /// Else [`refill`] is asked, unless a unit is loaded.
 pub(crate) fn emit(ops: &mut Ops) {
     let (mask, seen) = (((TLB.slots - 1) * TLB.slot_bytes) as i32, TLB.seen as i32);
-    let offset = TLB.offset as i32;
+    let (offset, read, device) = (TLB.offset as i32, TLB.read as i32, TLB.device as i32);
     dynasm!(ops
         ; .arch x64
         ; push rax
         ; push rcx
-        ; test r9d, WRITE
-        ; jz >refill
         ; mov r10d, r8d
         ; shr r10d, 7
         ; and r10d, mask
         ; add r10, [r15 + at::TLB]
+        ; mov eax, r8d
+        ; and eax, -4096
+        ; or eax, device
+        ; cmp rax, [r10 + read]
+        ; jne >memory
+        ; xor eax, eax
+        ; jmp >back
+        ; memory:
+        ; test r9d, WRITE
+        ; jz >refill
         ; movzx ecx, r9b
         ; lea ecx, [r8 + rcx - 1]
         ; mov eax, ecx
@@ -71,6 +81,22 @@ pub(crate) fn emit(ops: &mut Ops) {
         ; pop rax
         ; ret
         ; refill:
+    );
+    emit_refill(ops);
+    dynasm!(ops
+        ; .arch x64
+        ; back:
+        ; mov r8, rax
+        ; pop rcx
+        ; pop rax
+        ; ret
+    );
+}
+
+/// Asks [`refill`], unless a unit is loaded: then RAX is 0.
+fn emit_refill(ops: &mut Ops) {
+    dynasm!(ops
+        ; .arch x64
         ; mov eax, [r15 + fpu::X87_COLD]
         ; and eax, [r15 + fpu::SSE_COLD]
         ; jz >back
@@ -89,10 +115,6 @@ pub(crate) fn emit(ops: &mut Ops) {
         ; pop rsi
         ; pop rdx
         ; back:
-        ; mov r8, rax
-        ; pop rcx
-        ; pop rax
-        ; ret
     );
 }
 
@@ -123,24 +145,45 @@ pub(crate) unsafe extern "sysv64" fn refill(context: *mut Context, lin: u32, kin
     }
     let kind = if write { AccessKind::Write } else { AccessKind::Read };
     let access = Access { kind, user, implicit: false };
-    let known = cpu.mmu.refill(&mut sys.mem, LinAddr(lin), access);
-    if known.is_none() {
-        if cpu.mmu.translate(&mut sys.mem, LinAddr(lin), access).is_err() {
-            return 0;
-        }
-        cpu.mmu.sync(&sys.mem);
-        cpu.mmu.fill(&sys.mem, LinAddr(lin), access);
+    match cpu.mmu.refill(&mut sys.mem, LinAddr(lin), access) {
+        Refill::At(place) if !sys.mem.has_code_writes() => context.ram + place,
+        Refill::At(_) => overwritten(cpu),
+        Refill::Absent => 0,
+        Refill::Ask => refill_slowly(context, cpu, sys, (lin, size), access),
     }
+}
+
+/// The tables lie among code, and A or D was set: the block under way may be overwritten.
+#[cold]
+fn overwritten(cpu: &mut Cpu) -> u64 {
+    cpu.end_block();
+    0
+}
+
+/// Of a page for which more must be done than to enter it.
+#[cold]
+#[inline(never)]
+fn refill_slowly(
+    context: &Context,
+    cpu: &mut Cpu,
+    sys: &mut System,
+    (lin, size): (u64, u32),
+    access: Access,
+) -> u64 {
+    let (write, user) = (access.kind == AccessKind::Write, access.user);
+    if cpu.mmu.translate(&mut sys.mem, LinAddr(lin), access).is_err() {
+        return 0;
+    }
+    cpu.mmu.sync(&sys.mem);
+    cpu.mmu.fill(&sys.mem, LinAddr(lin), access);
     let view = cpu.mmu.view();
     let is_stale = view.version() != context.version || sys.mem.states().seen() != context.seen;
     if sys.mem.has_code_writes() {
-        // The tables lie among code, and A or D was set: the block under way may be overwritten.
-        cpu.end_block();
-        return 0;
+        return overwritten(cpu);
     }
     if is_stale {
         return 0;
     }
-    let asked = || if write { view.write(lin, size, user) } else { view.read(lin, size, user) };
-    known.or_else(asked).map_or(0, |place| context.ram + place)
+    let known = if write { view.write(lin, size, user) } else { view.read(lin, size, user) };
+    known.map_or(0, |place| context.ram + place)
 }

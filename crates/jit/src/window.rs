@@ -132,6 +132,7 @@ struct Visits {
 
 impl Visits {
     /// Notes the ring at a step. True where this is a visit that will be short.
+    #[inline]
     fn look(&mut self, user: bool, now: u64) -> bool {
         if user != self.was_user {
             self.was_user = user;
@@ -226,13 +227,25 @@ impl Windows {
 
     /// Brings the windows up to date with the view; the base of the one to be used now, if any
     /// is open.
+    #[inline]
     pub fn base(&mut self, cpu: &Cpu, sys: &System) -> Option<u64> {
-        self.follow(cpu, sys);
+        let stands = (cpu.mmu.view().version(), sys.mem.states().seen());
+        if stands != (self.version, self.seen) {
+            self.follow(cpu, sys);
+        }
         let user = cpu.state.cpl == 3;
         let is_short = self.visits.look(user, cpu.steps) && self.rest != 0;
         if self.off || is_short || cpu.steps.wrapping_sub(self.since) < self.rest {
             return None;
         }
+        match &self.by_privilege[usize::from(user)] {
+            Some(window) if self.open => Some(window.area.at.as_ptr() as u64),
+            _ => self.open(user),
+        }
+    }
+
+    #[cold]
+    fn open(&mut self, user: bool) -> Option<u64> {
         let window = &mut self.by_privilege[usize::from(user)];
         if window.is_none() {
             *window = Window::new().ok();
@@ -257,6 +270,7 @@ impl Windows {
         self.visits.mean < SHORT_VISIT
     }
 
+    #[cold]
     fn follow(&mut self, cpu: &Cpu, sys: &System) {
         let version = cpu.mmu.view().version();
         let seen = sys.mem.states().seen();

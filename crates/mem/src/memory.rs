@@ -45,9 +45,11 @@ pub struct Memory {
     arena: Arena,
     used: u64,
     map: PhysMap,
-    /// Where each physical page below the end of RAM leads: twice its page in the arena, 1 more
-    /// where it may be written; [`ASK`] where the map must be asked.
-    direct: Vec<u32>,
+    /// Where each physical page below the end of RAM leads: the complement of twice its page in
+    /// the arena, 1 more where it may be written; [`ASK`] where the map must be asked.
+    direct: Box<[u32; DIRECT_PAGES as usize]>,
+    /// Pages from 0 on for which `direct` may have been set.
+    direct_len: usize,
     states: PageStates,
     code: CodeMap,
     /// Where code was overwritten, for the engine to invalidate.
@@ -57,7 +59,7 @@ pub struct Memory {
 }
 
 /// See [`Memory::direct`].
-const ASK: u32 = u32::MAX;
+const ASK: u32 = 0;
 /// Physical pages that are looked up directly at most: 4 GiB.
 const DIRECT_PAGES: u64 = 1 << 20;
 
@@ -71,7 +73,8 @@ impl Memory {
             arena,
             used: 0,
             map: PhysMap::default(),
-            direct: Vec::new(),
+            direct: vec![ASK; DIRECT_PAGES as usize].try_into().expect("a vector of that many"),
+            direct_len: 0,
             states,
             code: CodeMap::new((size / PAGE_SIZE) as usize),
             code_writes: Vec::new(),
@@ -125,19 +128,18 @@ impl Memory {
     fn map_changed(&mut self) {
         self.map_version += 1;
         let backed = |r: &&Region| !matches!(r.kind, Kind::Mmio(_));
-        self.direct.clear();
+        self.direct[..self.direct_len].fill(ASK);
+        self.direct_len = 0;
         for region in self.map.regions().iter().filter(backed) {
             let (first, pages) = (region.start.0 / PAGE_SIZE, region.len / PAGE_SIZE);
             let writable = u64::from(region.kind != Kind::Rom);
-            for n in (0..pages).take_while(|n| first + n < DIRECT_PAGES) {
-                let page = (first + n) as usize;
-                if region.kind == Kind::Ram && self.direct.len() <= page {
-                    self.direct.resize(page + 1, ASK);
-                }
-                let word = 2 * (region.arena_offset / PAGE_SIZE + n) + writable;
-                if let (Some(slot), Ok(word)) = (self.direct.get_mut(page), u32::try_from(word)) {
-                    *slot = word;
-                }
+            let last = (first + pages).min(DIRECT_PAGES);
+            if region.kind == Kind::Ram {
+                self.direct_len = self.direct_len.max(last as usize);
+            }
+            for page in first..last.min(self.direct_len as u64) {
+                let word = 2 * (region.arena_offset / PAGE_SIZE + page - first) + writable;
+                self.direct[page as usize] = u32::try_from(word).map_or(ASK, |word| !word);
             }
         }
     }
@@ -158,13 +160,45 @@ impl Memory {
     #[inline]
     #[must_use]
     pub fn resolve(&self, addr: PhysAddr) -> Target {
-        match self.direct.get((addr.0 / PAGE_SIZE) as usize) {
-            Some(&word) if word != ASK => {
-                let offset = u64::from(word >> 1) * PAGE_SIZE + (addr.0 & PAGE_MASK);
-                Target::Memory { offset, writable: word & 1 != 0 }
+        let page = (addr.0 / PAGE_SIZE) as u32;
+        match self.direct(page) {
+            Some((at, writable)) if addr.0 / PAGE_SIZE < DIRECT_PAGES => {
+                let offset = u64::from(at) * PAGE_SIZE + (addr.0 & PAGE_MASK);
+                Target::Memory { offset, writable }
             }
             _ => self.map.resolve(addr),
         }
+    }
+
+    /// Where a physical page leads, if that is plain memory below the end of RAM: its page in the
+    /// arena, and whether it may be written. Of the page's number the low 20 bits count.
+    #[inline(always)]
+    #[must_use]
+    pub fn direct(&self, page: u32) -> Option<(u32, bool)> {
+        let word = self.direct[page as usize % DIRECT_PAGES as usize];
+        (word != ASK).then_some((!word >> 1, word & 1 == 0))
+    }
+
+    /// Doubleword `n` of a page of the arena, below 1024.
+    #[inline(always)]
+    #[must_use]
+    pub fn entry(&self, page: u32, n: u32) -> u32 {
+        u32::from_le_bytes(self.arena.load(u64::from(page) * PAGE_SIZE + u64::from(4 * n)))
+    }
+
+    /// Writes it, as [`Memory::write`] does.
+    #[inline]
+    pub fn set_entry(&mut self, page: u32, n: u32, value: u32) {
+        let at = u64::from(4 * n % PAGE_SIZE as u32);
+        self.note_write(page, at, 4);
+        self.arena.store(u64::from(page) * PAGE_SIZE + at, value.to_le_bytes());
+    }
+
+    /// True where nobody wants to see writes to a page of the arena, but for its being a table.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_free(&self, page: u32) -> bool {
+        self.states.get(page).difference(PageState::TABLES).is_empty()
     }
 
     /// The backing memory, to be read.
@@ -259,6 +293,7 @@ impl Memory {
     }
 
     /// What a write to a page must tell: it is dirty, and its code may be gone.
+    #[inline]
     pub fn note_write(&mut self, page: u32, offset: u64, len: u64) -> Write {
         self.states.mark_dirty(page);
         if !self.states.get(page).contains(PageState::CODE) {

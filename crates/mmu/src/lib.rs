@@ -13,6 +13,6 @@ mod view;
 mod walk;
 
 pub use set::{CAPACITY, Entry, Set};
-pub use unit::{Access, Control, Mmu, PageFault, Paging};
+pub use unit::{Access, Control, Mmu, PageFault, Paging, Refill};
 pub use view::{Layout, View, WriteRight};
 pub use walk::{Physical, TableMemory, Walk};

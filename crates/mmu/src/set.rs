@@ -2,6 +2,7 @@
 //! accidents. Entries stay until flushed; at the cap the whole set is dropped.
 
 use serde::{Deserialize, Serialize};
+use x86::paging::PteFlags;
 use x86::{LinAddr, PhysAddr};
 
 /// A cached translation of one 4 KiB page, packed in 64 bits: the frame above bit 12, the
@@ -34,6 +35,17 @@ impl Entry {
         self.0 & mask == mask
     }
 
+    /// What the entries on the way to a small page give, two levels of 32 bits; `global` says that
+    /// G counts. The bits of rights stand where they do in the tables.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn of_small(pde: u32, pte: u32, global: bool) -> Self {
+        let rights = pde & pte & (Self::WRITE | Self::USER) as u32;
+        let marks =
+            pte >> 1 & Self::DIRTY as u32 | pte >> 4 & (Self::GLOBAL as u32 * u32::from(global));
+        Self(u64::from(pte & !0xFFF | rights | marks) | Self::VALID)
+    }
+
     /// The physical page.
     #[must_use]
     pub const fn frame(self) -> PhysAddr {
@@ -46,18 +58,28 @@ pub const CAPACITY: usize = 1 << 16;
 
 const PAGES: usize = 1 << 20;
 
+const _: () = assert!(
+    Entry::WRITE == PteFlags::WRITE.bits()
+        && Entry::USER == PteFlags::USER.bits()
+        && Entry::DIRTY == PteFlags::DIRTY.bits() >> 1
+        && Entry::GLOBAL == PteFlags::GLOBAL.bits() >> 4
+);
+
 /// All cached translations, by linear page.
 #[derive(Clone, Debug)]
 pub struct Set {
-    entries: Vec<u64>,
+    entries: Box<[u64; PAGES]>,
     used: Vec<u32>,
     count: usize,
     large: usize,
+    /// Global ones.
+    global: usize,
 }
 
 impl Default for Set {
     fn default() -> Self {
-        Self { entries: vec![0; PAGES], used: Vec::new(), count: 0, large: 0 }
+        let entries = vec![0; PAGES].try_into().expect("a vector of that many");
+        Self { entries, used: Vec::new(), count: 0, large: 0, global: 0 }
     }
 }
 
@@ -92,7 +114,27 @@ impl Set {
         self.entries[at] = entry.0 | Entry::VALID | Entry::LISTED;
         self.count += 1;
         self.large += usize::from(entry.has(Entry::LARGE));
+        self.global += usize::from(entry.has(Entry::GLOBAL));
         full
+    }
+
+    /// Adds the translation of a small page that has none. False, with nothing changed, if it has,
+    /// or where adding takes more than that.
+    #[inline(always)]
+    pub(crate) fn insert_new(&mut self, lin: LinAddr, entry: Entry) -> bool {
+        let at = index(lin);
+        let old = self.entries[at];
+        let is_full = self.count >= CAPACITY || self.used.len() >= 2 * CAPACITY;
+        if old & Entry::VALID != 0 || is_full {
+            return false;
+        }
+        if old & Entry::LISTED == 0 {
+            self.used.push(at as u32);
+        }
+        self.entries[at] = entry.0 | Entry::VALID | Entry::LISTED;
+        self.count += 1;
+        self.global += usize::from(entry.has(Entry::GLOBAL));
+        true
     }
 
     fn remove_one(&mut self, at: usize) {
@@ -100,6 +142,7 @@ impl Set {
         if e.has(Entry::VALID) {
             self.count -= 1;
             self.large -= usize::from(e.has(Entry::LARGE));
+            self.global -= usize::from(e.has(Entry::GLOBAL));
             self.entries[at] = Entry::LISTED;
         }
     }
@@ -136,12 +179,14 @@ impl Set {
         for at in self.used.drain(..) {
             self.entries[at as usize] = 0;
         }
-        self.count = 0;
-        self.large = 0;
+        (self.count, self.large, self.global) = (0, 0, 0);
     }
 
     /// Drops everything but global pages.
     pub fn clear_non_global(&mut self) {
+        if self.global == 0 {
+            return self.clear();
+        }
         for i in 0..self.used.len() {
             let at = self.used[i] as usize;
             if !Entry(self.entries[at]).has(Entry::GLOBAL) {

@@ -3,7 +3,7 @@
 use crate::set::{Entry, Set};
 use crate::view::{View, WriteRight};
 use crate::walk::{self, Physical, Walk};
-use mem::{Memory, PageState, Target};
+use mem::{Memory, Target};
 use x86::cause::PageCheck;
 use x86::paging::{AccessKind, Level, PageFaultCode, PteFlags};
 use x86::{Cause, LinAddr, PhysAddr};
@@ -79,7 +79,27 @@ pub struct Mmu {
     /// Linear pages that data breakpoints keep out of the view.
     watched: [Option<u64>; 8],
     is_watching: bool,
+    /// Two levels, no page is watched, the A20 gate is open: see [`Mmu::refill`].
+    is_plain: bool,
 }
+
+/// What [`Mmu::refill`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refill {
+    /// The page was entered: where in the arena the access lies.
+    At(u64),
+    /// Nothing was changed, and the access will fault: an entry isn't present.
+    Absent,
+    /// Nothing was changed: [`Mmu::translate`] and [`Mmu::fill`] must be asked.
+    Ask,
+}
+
+const PRESENT: u32 = PteFlags::PRESENT.bits() as u32;
+const ACCESSED: u32 = PteFlags::ACCESSED.bits() as u32;
+const DIRTY: u32 = PteFlags::DIRTY.bits() as u32;
+/// What the upper entry of a plain walk has.
+const READY: u32 = PRESENT | ACCESSED;
+const LARGE: u32 = PteFlags::LARGE.bits() as u32;
 
 impl Default for Mmu {
     fn default() -> Self {
@@ -92,6 +112,7 @@ impl Default for Mmu {
             seen_map: 0,
             watched: [None; 8],
             is_watching: false,
+            is_plain: false,
         }
     }
 }
@@ -130,9 +151,14 @@ impl Mmu {
                 && control.paging == Paging::Off
                 && self.control.alignment == control.alignment);
         self.control = control;
+        self.derive_plain();
         if !same_views {
             self.view.clear();
         }
+    }
+
+    fn derive_plain(&mut self) {
+        self.is_plain = self.control.paging == Paging::TwoLevel && !self.is_watching && self.a20();
     }
 
     /// Opens or closes the A20 gate: closed, bit 20 of every physical address is 0.
@@ -140,6 +166,7 @@ impl Mmu {
         let mask = if on { u64::MAX } else { !(1 << 20) };
         if mask != self.a20_mask {
             self.a20_mask = mask;
+            self.derive_plain();
             self.view.clear();
         }
     }
@@ -155,6 +182,7 @@ impl Mmu {
         if self.watched != pages {
             self.watched = pages;
             self.is_watching = pages.iter().any(Option::is_some);
+            self.derive_plain();
             self.view.clear();
         }
     }
@@ -205,21 +233,25 @@ impl Mmu {
     }
 
     /// Applies what happened to memory since: withdrawn write rights, a changed map.
-    #[inline]
+    #[inline(always)]
     pub fn sync(&mut self, mem: &Memory) {
+        if self.seen_map != mem.map_version() || self.seen_withdrawals != mem.states().seen() {
+            self.catch_up(mem);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn catch_up(&mut self, mem: &Memory) {
         if self.seen_map != mem.map_version() {
             self.seen_map = mem.map_version();
             self.view.clear();
-        }
-        let seen = mem.states().seen();
-        if self.seen_withdrawals == seen {
-            return;
         }
         match mem.states().since(self.seen_withdrawals) {
             Some(pages) => pages.iter().for_each(|p| self.view.withdraw(*p)),
             None => self.view.clear(),
         }
-        self.seen_withdrawals = seen;
+        self.seen_withdrawals = mem.states().seen();
     }
 
     /// Translates an access. On success the A and D bits are set as the architecture says and
@@ -361,46 +393,66 @@ impl Mmu {
     pub fn fill(&mut self, mem: &Memory, lin: LinAddr, access: Access) {
         let lin = LinAddr(lin.0 & 0xFFFF_FFFF);
         if access.kind != AccessKind::Fetch {
-            if let Some((offset, right)) = self.data_right(mem, lin, access.user) {
-                self.view.fill(lin.0, offset, right, access.user);
-            }
-            return;
+            return self.fill_data(mem, lin, access.user);
         }
         if let Some((Target::Memory { offset, .. }, _)) = self.cached(mem, lin) {
             self.view.fill_fetch(lin.0, offset, access.user);
         }
     }
 
+    fn fill_data(&mut self, mem: &Memory, lin: LinAddr, user: bool) {
+        let Some((target, rights)) = self.cached(mem, lin) else { return };
+        let Some(may_write) = self.may_write(rights, user) else { return };
+        match target {
+            Target::Memory { offset, writable } => {
+                let right = right(mem, offset, writable && may_write);
+                self.view.fill(lin.0, offset, right, user);
+            }
+            Target::Mmio { id, offset } => {
+                self.view.fill_device(lin.0, (id, offset), may_write, user);
+            }
+            Target::Unmapped => {}
+        }
+    }
+
     /// [`Mmu::translate`] and [`Mmu::fill`] in one for a data access within a page, where nothing is
-    /// out of the ordinary: where it lies in the arena. `None` where they must be asked, or the view
-    /// may not hold the page with that right.
-    #[inline]
-    pub fn refill(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Option<u64> {
+    /// out of the ordinary: two levels lead to a small page of memory that the set doesn't hold.
+    #[inline(always)]
+    pub fn refill(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Refill {
         let (write, user) = (access.kind == AccessKind::Write, access.user);
-        let c = &self.control;
-        if c.paging == Paging::Off || self.is_watching || (user && c.alignment) {
-            return None;
+        if !self.is_plain || (user && self.control.alignment) || self.set.get(lin).is_some() {
+            return Refill::Ask;
         }
-        let entry = match self.set.get(lin) {
-            Some(_) => return None,
-            None => self.walk_straight(mem, lin, access)?,
+        let at = lin.0 as u32;
+        let Some((directory, _)) = mem.direct((self.control.cr3 as u32) >> 12) else {
+            return Refill::Ask;
         };
+        let pde = mem.entry(directory, at >> 22);
+        let Some((table, is_ram)) = mem.direct(pde >> 12) else { return Refill::Ask };
+        let pte = mem.entry(table, at >> 12 & 0x3FF);
+        if pde & (READY | LARGE) != READY || pte & PRESENT == 0 {
+            let is_absent = pde & PRESENT == 0 || (pde & LARGE == 0 && pte & PRESENT == 0);
+            return if is_absent { Refill::Absent } else { Refill::Ask };
+        }
+        let marked = pte | ACCESSED | if write { DIRTY } else { 0 };
+        let entry = Entry::of_small(pde, marked, self.control.pge);
+        let Some((page, writable)) = mem.direct(pte >> 12) else { return Refill::Ask };
+        let is_forbidden = if user { !entry.has(Entry::USER) } else { self.control.smap };
+        let is_writable = entry.has(Entry::WRITE) || (!user && !self.control.wp);
+        let offset = u64::from(page) << 12;
+        let right = right(mem, offset, writable && is_writable && entry.has(Entry::DIRTY));
+        if is_forbidden || (write && right != WriteRight::Free) {
+            return Refill::Ask;
+        }
         self.sync(mem);
-        let phys = PhysAddr(entry.frame().0 & self.a20_mask);
-        let Target::Memory { offset, writable } = mem.resolve(phys) else { return None };
-        if self.control.smap && !user && entry.has(Entry::USER) {
-            return None;
+        if !self.set.insert_new(lin, entry) {
+            return Refill::Ask;
         }
-        let store = Access { kind: AccessKind::Write, ..access };
-        let may = writable && entry.has(Entry::DIRTY) && self.refuses(entry, store).is_none();
-        let state = mem.states().get((offset >> 12) as u32);
-        let right = match (may, state & !PageState::TABLES == PageState::empty()) {
-            (false, _) => WriteRight::No,
-            (true, false) => WriteRight::Seen,
-            (true, true) => WriteRight::Free,
-        };
+        if marked != pte && is_ram {
+            mem.set_entry(table, at >> 12 & 0x3FF, marked);
+        }
         self.view.fill(lin.0, offset, right, user);
-        (!write || right == WriteRight::Free).then_some(offset | lin.offset())
+        Refill::At(offset | lin.offset())
     }
 
     /// Where a page leads and its rights, if that is cached and the page isn't watched.
@@ -422,6 +474,13 @@ impl Mmu {
         let (Target::Memory { offset, writable }, rights) = self.cached(mem, lin)? else {
             return None;
         };
+        let may_write = self.may_write(rights, user)?;
+        Some((offset, right(mem, offset, writable && may_write)))
+    }
+
+    /// May a page with these rights be written without a walk? `None` where it may not be read
+    /// either.
+    fn may_write(&self, rights: Entry, user: bool) -> Option<bool> {
         let paged = self.control.paging != Paging::Off;
         let guarded = paged && self.control.smap && !user && rights.has(Entry::USER);
         let read = Access { kind: AccessKind::Read, user, implicit: false };
@@ -429,16 +488,8 @@ impl Mmu {
         if guarded || refused || (user && self.control.alignment) {
             return None;
         }
-        let state = mem.states().get((offset >> 12) as u32);
-        let free = state & !PageState::TABLES == PageState::empty();
-        let try_write = Access { kind: AccessKind::Write, ..read };
-        let may = !paged || (self.refuses(rights, try_write).is_none() && rights.has(Entry::DIRTY));
-        let right = match (writable && may, free) {
-            (false, _) => WriteRight::No,
-            (true, false) => WriteRight::Seen,
-            (true, true) => WriteRight::Free,
-        };
-        Some((offset, right))
+        let write = Access { kind: AccessKind::Write, ..read };
+        Some(!paged || (self.refuses(rights, write).is_none() && rights.has(Entry::DIRTY)))
     }
 
     /// Translates without a trace: no A or D bits, no entry in the set. For debuggers.
@@ -453,6 +504,15 @@ impl Mmu {
             Walk::new(&mut tables, &self.control, lin).entry(&self.control)
         })?;
         Some(PhysAddr((entry.frame().0 | lin.offset()) & self.a20_mask))
+    }
+}
+
+/// How a page of the arena may be written, if it may.
+fn right(mem: &Memory, offset: u64, may: bool) -> WriteRight {
+    match (may, mem.is_free((offset >> 12) as u32)) {
+        (false, _) => WriteRight::No,
+        (true, false) => WriteRight::Seen,
+        (true, true) => WriteRight::Free,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The software TLB: a small direct-mapped table from linear pages to offsets in guest
 //! memory's arena, one for each privilege. A view of the set, never part of the state.
 
+use mem::MmioId;
+
 /// Entries for each privilege.
 const SIZE: usize = 2048;
 
@@ -9,6 +11,11 @@ const SIZE: usize = 2048;
 const NONE: u64 = 0x800;
 /// Another: of one that was emptied, but is still listed as used.
 const GONE: u64 = 0xC00;
+
+/// In the tags of a page whose accesses go to a device: no address is compared with it set.
+const DEVICE: u64 = 0x400;
+/// A device's number stands above this bit of a slot's offset.
+const DEVICE_SHIFT: u32 = 48;
 
 /// How a page may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +37,7 @@ struct Slot {
     write: u64,
     /// Linear page that may be written through [`mem::Memory::write`].
     seen: u64,
-    /// Arena offset of the page.
+    /// Arena offset of the page; of a device's registers, offset and number.
     offset: u64,
 }
 
@@ -107,6 +114,8 @@ pub struct Layout {
     pub write: usize,
     /// Of the linear page that may be written where [`mem::Memory::write`] would see it.
     pub seen: usize,
+    /// What is set in [`Layout::read`] besides where accesses go to a device.
+    pub device: u64,
     /// Of the arena offset of the page.
     pub offset: usize,
 }
@@ -119,6 +128,7 @@ impl View {
         read: std::mem::offset_of!(Slot, read),
         write: std::mem::offset_of!(Slot, write),
         seen: std::mem::offset_of!(Slot, seen),
+        device: DEVICE,
         offset: std::mem::offset_of!(Slot, offset),
     };
 
@@ -168,6 +178,17 @@ impl View {
         (s.seen == lin & !0xFFF && within_page(lin, size)).then_some(s.offset | (lin & 0xFFF))
     }
 
+    /// The device that `size` bytes at `lin` are read from or written to, and the offset there.
+    #[inline]
+    #[must_use]
+    pub fn device(&self, lin: u64, size: u32, write: bool, user: bool) -> Option<(MmioId, u64)> {
+        let s = &self.data[usize::from(user)][slot(lin)];
+        let tag = if write { s.write } else { s.read };
+        let is_it = tag == lin & !0xFFF | DEVICE && within_page(lin, size);
+        let page = s.offset & ((1 << DEVICE_SHIFT) - 1);
+        is_it.then_some((MmioId((s.offset >> DEVICE_SHIFT) as u16), page | (lin & 0xFFF)))
+    }
+
     /// Where the instruction at `lin` may be fetched.
     #[inline(always)]
     #[must_use]
@@ -177,6 +198,7 @@ impl View {
     }
 
     /// Remembers where a page may be read, and how it may be written.
+    #[inline]
     pub fn fill(&mut self, lin: u64, offset: u64, write: WriteRight, user: bool) {
         self.fills += 1;
         let page = lin & !0xFFF;
@@ -185,11 +207,27 @@ impl View {
             WriteRight::Seen => (page, NONE),
             WriteRight::Free => (page, page),
         };
+        self.put(lin, user, Slot { read: page, write, seen, offset: offset & !0xFFF });
+    }
+
+    /// Remembers that accesses to a page go to a device, at `offset` there, and may write.
+    pub(crate) fn fill_device(&mut self, lin: u64, to: (MmioId, u64), write: bool, user: bool) {
+        let read = lin & !0xFFF | DEVICE;
+        let (id, offset) = (u64::from(to.0.0), to.1 & !0xFFF);
+        if offset >> DEVICE_SHIFT == 0 {
+            let offset = id << DEVICE_SHIFT | offset;
+            let write = if write { read } else { NONE };
+            self.put(lin, user, Slot { read, write, seen: NONE, offset });
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, lin: u64, user: bool, new: Slot) {
         let s = &mut self.data.as_flattened_mut()[number(lin, user)];
         if s.read == NONE {
             self.used.push(number(lin, user) as u16);
         }
-        *s = Slot { read: page, write, seen, offset: offset & !0xFFF };
+        *s = new;
     }
 
     /// Remembers where a page may be executed.
@@ -205,7 +243,7 @@ impl View {
     pub fn drop_page(&mut self, lin: u64) {
         for user in 0..2 {
             let s = &mut self.data[user][slot(lin)];
-            if s.read == lin & !0xFFF {
+            if s.read & !DEVICE == lin & !0xFFF {
                 *s = Slot { read: GONE, ..EMPTY };
             }
             let f = &mut self.fetch[user][slot(lin)];
@@ -288,6 +326,30 @@ mod tests {
             );
             assert_eq!((v.read(lin, 1, true), v.write_seen(lin, 1, false)), (None, None));
         }
+    }
+
+    #[test]
+    fn a_devices_page_is_no_memory_and_goes_with_its_translation() {
+        let mut v = View::default();
+        v.fill_device(0x1000, (MmioId(7), 0xA_0000), false, true);
+        assert_eq!(v.device(0x1234, 4, false, true), Some((MmioId(7), 0xA_0234)));
+        assert_eq!(v.device(0x1234, 4, true, true), None);
+        assert_eq!(
+            (v.device(0x1234, 4, false, false), v.device(0x1FFE, 4, false, true)),
+            (None, None)
+        );
+        assert_eq!((v.read(0x1234, 4, true), v.read_aligned(0x1400, 4, true)), (None, None));
+        v.fill_device(0x1000, (MmioId(7), 0xA_0000), true, true);
+        assert_eq!((v.write(0x1400, 4, true), v.write_seen(0x1400, 4, true)), (None, None));
+        assert!(v.device(0x1234, 4, true, true).is_some());
+        v.drop_page(0x1FFF);
+        assert_eq!(
+            (v.device(0x1234, 4, true, true), v.device(0x1234, 4, false, true)),
+            (None, None)
+        );
+        v.fill_device(0x1000, (MmioId(7), 0xA_0000), true, true);
+        v.clear();
+        assert_eq!(v.device(0x1234, 4, false, true), None);
     }
 
     #[test]

@@ -210,6 +210,15 @@ pub(super) fn enter(cpu: &mut Cpu, segment: Segment, cpl: u8, eip: u32) {
     cpu.sync_ring();
 }
 
+/// [`enter`] by a descriptor, for a selector that has the ring for its RPL.
+#[inline(always)]
+fn enter_described(cpu: &mut Cpu, selector: Selector, code: Descriptor, eip: u32) {
+    cpu.state.cpl = selector.rpl();
+    cpu.set_described(SegReg::Cs, selector, code);
+    cpu.state.rip = u64::from(eip);
+    cpu.sync_ring();
+}
+
 /// What is to be told of a transfer, beside what [`Cpu::frame`] has of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crossing {

@@ -50,6 +50,7 @@ fn output32(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     output(cpu, sys, insn, 4)
 }
 
+#[inline(always)]
 fn input(cpu: &mut Cpu, sys: &mut System, insn: &Insn, size: u8) -> Result<(), Fault> {
     cpu.intercept(Intercept::In);
     let port = port_of(cpu, insn);
@@ -61,6 +62,7 @@ fn input(cpu: &mut Cpu, sys: &mut System, insn: &Insn, size: u8) -> Result<(), F
     Ok(())
 }
 
+#[inline(always)]
 fn output(cpu: &mut Cpu, sys: &mut System, insn: &Insn, size: u8) -> Result<(), Fault> {
     cpu.intercept(Intercept::Out);
     let port = port_of(cpu, insn);
@@ -71,6 +73,7 @@ fn output(cpu: &mut Cpu, sys: &mut System, insn: &Insn, size: u8) -> Result<(), 
 }
 
 /// The port: the immediate byte, or DX.
+#[inline(always)]
 fn port_of(cpu: &Cpu, insn: &Insn) -> u16 {
     match insn.code {
         Code::In_AL_imm8
@@ -91,6 +94,7 @@ fn mask(size: u8) -> u32 {
 impl Cpu {
     /// May this program touch `size` ports from `port` on? By IOPL, else by the bitmap of the
     /// TSS; in virtual-8086 mode by the bitmap alone (SDM 1 19.5).
+    #[inline]
     pub fn check_io(&mut self, sys: &mut System, port: u16, size: u8) -> Result<(), Fault> {
         let by_level = self.state.cpl <= self.state.iopl() && !self.state.vm86();
         if !self.state.protected() || by_level {
@@ -101,6 +105,7 @@ impl Cpu {
 
     /// The I/O permission bitmap (SDM 1 19.5.2): two bytes are read, so that ports across a
     /// byte boundary are seen; both must lie within the limit of a 32-bit TSS.
+    #[cold]
     fn check_io_map(&mut self, sys: &mut System, port: u16, size: u8) -> Result<(), Fault> {
         let tr = self.state.tr;
         let kind = (tr.attrs & 0xF) as u8;
@@ -127,6 +132,7 @@ impl Cpu {
     }
 
     /// Reads a port: 1, 2 or 4 bytes. The caller has checked that it may.
+    #[inline]
     pub fn port_in(&mut self, sys: &mut System, port: u16, size: u8) -> u32 {
         let value = sys.port_read(port, size, self.steps);
         self.after_bus(sys);
@@ -135,6 +141,7 @@ impl Cpu {
     }
 
     /// Writes a port: 1, 2 or 4 bytes. The caller has checked that it may.
+    #[inline]
     pub fn port_out(&mut self, sys: &mut System, port: u16, size: u8, value: u32) {
         sys.port_write(port, size, value, self.steps);
         self.after_bus(sys);
@@ -142,6 +149,7 @@ impl Cpu {
     }
 
     /// After an access: its event, and the traps of I/O breakpoints.
+    #[inline]
     fn port_touched(&mut self, port: u16, size: u8, write: bool, value: u32) {
         if self.events.wants(Wanted::IO) {
             let at = self.state.place();
@@ -150,6 +158,11 @@ impl Cpu {
         if self.state.cr4 & Cr4::DE.bits() == 0 || self.state.dr[7] & 0xFF == 0 {
             return;
         }
+        self.check_io_breakpoints(port, size);
+    }
+
+    #[cold]
+    fn check_io_breakpoints(&mut self, port: u16, size: u8) {
         let hits = io_breakpoints(&self.state.dr, port, size);
         if hits != 0 {
             self.state.pending_debug |= hits;

@@ -6,7 +6,7 @@
 //! the general way does all checks from the start. An engine that takes one instruction at a time
 //! goes that way always, so that comparing it with the others compares both ways.
 
-use super::{Crossing, Far, enter, ret};
+use super::{Crossing, Far, enter_described, ret};
 use crate::access::{load, store};
 use crate::cpu::Cpu;
 use crate::ops::flags;
@@ -14,7 +14,7 @@ use bus::System;
 use x86::event::{Place, StackFrom, Via};
 use x86::segment::{attr, system_type};
 use x86::state::gpr;
-use x86::{Descriptor, Eflags, LinAddr, SegReg, Segment, Selector};
+use x86::{Descriptor, Eflags, LinAddr, SegReg, Selector};
 
 /// What is told apart of a segment descriptor's attributes.
 const KIND: u16 = attr::S | attr::P | attr::ACCESSED | attr::CODE | attr::EC;
@@ -40,7 +40,9 @@ pub(in crate::ops) struct Vectored {
 
 /// A stack, and where words on it lie in guest memory.
 struct Stack {
-    segment: Segment,
+    selector: Selector,
+    /// Of another ring.
+    descriptor: Option<Descriptor>,
     /// ESP after the push.
     esp: u32,
     place: u64,
@@ -77,41 +79,77 @@ fn code(cpu: &Cpu, sys: &System, selector: Selector, eip: u32) -> Option<(Descri
 
 /// The stack segment of `ring` that a selector names.
 #[inline(always)]
-fn stack(cpu: &Cpu, sys: &System, selector: Selector, ring: u8) -> Option<Segment> {
+fn stack(cpu: &Cpu, sys: &System, selector: Selector, ring: u8) -> Option<Descriptor> {
     let d = descriptor(cpu, sys, selector)?;
     let is_good = d.attrs() & KIND == DATA
         && d.has(attr::RW | attr::DB)
         && d.dpl() == ring
         && selector.rpl() == ring;
-    is_good.then(|| Segment::from_descriptor(selector, d))
+    is_good.then_some(d)
 }
 
 /// Where `bytes` are pushed when a handler in `ring` is entered.
 #[inline(always)]
 fn handler_stack(cpu: &Cpu, sys: &System, ring: u8, bytes: u32) -> Option<Stack> {
-    let (segment, esp, from) = if ring == cpu.state.cpl {
-        (*cpu.state.segment(SegReg::Ss), cpu.state.reg32(gpr::ESP), StackFrom::Same)
-    } else {
-        let tr = &cpu.state.tr;
-        let offset = 8 * u32::from(ring) + x86::tss::tss32::ESP0;
-        let is_32bit = tr.attrs & 0xF & u16::from(system_type::TSS32) == 9;
-        // Eight bytes are read of the six that count.
-        if !is_32bit || !tr.has(attr::P) || offset + 7 > tr.limit {
-            return None;
-        }
-        let words = system(cpu, sys, tr.base.wrapping_add(u64::from(offset)))?;
-        let segment = stack(cpu, sys, Selector((words >> 32) as u16), ring)?;
-        let (selector, base) = (tr.selector, LinAddr(tr.base));
-        (segment, words as u32, StackFrom::Tss { selector, base, offset })
-    };
-    let fits = segment.is_32bit() && !segment.is_expand_down() && esp >= bytes;
-    if !fits || esp - 1 > segment.limit {
+    if ring == cpu.state.cpl {
+        let segment = cpu.state.segment(SegReg::Ss);
+        let (selector, esp) = (segment.selector, cpu.state.reg32(gpr::ESP));
+        let is_wide = segment.is_32bit() && !segment.is_expand_down();
+        let (base, limit) = (segment.base as u32, segment.limit);
+        let (esp, place) = is_wide.then(|| room(cpu, (base, limit), esp, bytes, ring))??;
+        return Some(Stack { selector, descriptor: None, esp, place, from: StackFrom::Same });
+    }
+    let tr = &cpu.state.tr;
+    let offset = 8 * u32::from(ring) + x86::tss::tss32::ESP0;
+    let is_32bit = tr.attrs & 0xF & u16::from(system_type::TSS32) == 9;
+    // Eight bytes are read of the six that count.
+    if !is_32bit || !tr.has(attr::P) || offset + 7 > tr.limit {
+        return None;
+    }
+    let words = system(cpu, sys, tr.base.wrapping_add(u64::from(offset)))?;
+    let selector = Selector((words >> 32) as u16);
+    let d = stack(cpu, sys, selector, ring)?;
+    let (esp, place) = room(cpu, (d.base(), d.limit()), words as u32, bytes, ring)?;
+    let from = StackFrom::Tss { selector: tr.selector, base: LinAddr(tr.base), offset };
+    Some(Stack { selector, descriptor: Some(d), esp, place, from })
+}
+
+/// ESP after a push of `bytes` on a stack that expands down to its base, and where they lie.
+#[inline(always)]
+fn room(
+    cpu: &Cpu,
+    (base, limit): (u32, u32),
+    esp: u32,
+    bytes: u32,
+    ring: u8,
+) -> Option<(u32, u64)> {
+    if esp < bytes || esp - 1 > limit {
         return None;
     }
     let esp = esp - bytes;
-    let lin = u64::from((segment.base as u32).wrapping_add(esp));
-    let place = cpu.mmu.view().write(lin, bytes, ring == 3)?;
-    Some(Stack { segment, esp, place, from })
+    let place = cpu.mmu.view().write(u64::from(base.wrapping_add(esp)), bytes, ring == 3)?;
+    Some((esp, place))
+}
+
+impl Stack {
+    /// Takes it.
+    #[inline(always)]
+    fn enter(&self, cpu: &mut Cpu) {
+        if let Some(descriptor) = self.descriptor {
+            cpu.set_described(SegReg::Ss, self.selector, descriptor);
+        }
+        cpu.state.set_reg32(gpr::ESP, self.esp);
+    }
+}
+
+/// Pushes words, the first one first, on a stack whose top is at `top` in guest memory.
+#[inline(always)]
+fn push<const N: usize>(cpu: &mut Cpu, sys: &mut System, top: &mut u64, words: [u32; N]) {
+    for (n, word) in (1..).zip(words) {
+        store(sys, *top - 4 * n, word);
+    }
+    *top -= 4 * N as u64;
+    cpu.tell_words(&words);
 }
 
 /// Enters the handler of a vector through a 32-bit interrupt or trap gate.
@@ -133,28 +171,22 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
     let words = 3 + 2 * u32::from(inward) + u32::from(v.error_code.is_some());
     let stack = (ring <= cpl).then(|| handler_stack(cpu, sys, ring, 4 * words))??;
     cpu.begin_frame(4);
-    let mut at = stack.place + 4 * u64::from(words);
-    let mut push = |cpu: &mut Cpu, word: u32| {
-        at -= 4;
-        store(sys, at, word);
-        cpu.tell_words(&[word]);
-    };
+    let mut top = stack.place + 4 * u64::from(words);
     if inward {
-        push(cpu, u32::from(cpu.state.segment(SegReg::Ss).selector.0));
-        push(cpu, cpu.state.reg32(gpr::ESP));
+        let ss = cpu.state.segment(SegReg::Ss).selector.0;
+        let outer = [u32::from(ss), cpu.state.reg32(gpr::ESP)];
+        push(cpu, sys, &mut top, outer);
     }
-    push(cpu, cpu.state.eflags());
-    push(cpu, u32::from(v.from.cs.0));
-    push(cpu, v.from.eip);
-    v.error_code.into_iter().for_each(|error| push(cpu, u32::from(error)));
-    if inward {
-        cpu.set_segment(SegReg::Ss, stack.segment);
+    let back = [cpu.state.eflags(), u32::from(v.from.cs.0), v.from.eip];
+    push(cpu, sys, &mut top, back);
+    if let Some(error) = v.error_code {
+        push(cpu, sys, &mut top, [u32::from(error)]);
     }
-    cpu.state.set_reg32(gpr::ESP, stack.esp);
+    stack.enter(cpu);
     let masks = if gate.0 >> 40 & 1 == 0 { Eflags::IF } else { Eflags::empty() };
     let cleared = Eflags::TF | Eflags::VM | Eflags::RF | Eflags::NT | masks;
     cpu.state.set_flag(cleared, false);
-    enter(cpu, Segment::from_descriptor(selector.with_rpl(ring), code), ring, eip);
+    enter_described(cpu, selector.with_rpl(ring), code, eip);
     let (gate, code) = (Some(gate), Some(code));
     Crossing { gate, code, stack: stack.from, ..Crossing::new(v.via, v.from) }.tell(cpu);
     Some(())
@@ -180,20 +212,17 @@ pub(super) fn call_gate(cpu: &mut Cpu, sys: &mut System, far: &Far) -> Option<()
         *word = load::<u32>(sys, from + 4 * n);
     }
     cpu.begin_frame(4);
-    let mut at = stack.place + 16 + 4 * u64::from(parameters);
-    let mut push = |cpu: &mut Cpu, sys: &mut System, word: u32| {
-        at -= 4;
-        store(sys, at, word);
-        cpu.tell_words(&[word]);
-    };
-    push(cpu, sys, u32::from(cpu.state.segment(SegReg::Ss).selector.0));
-    push(cpu, sys, cpu.state.reg32(gpr::ESP));
-    copied.iter().take(parameters as usize).rev().for_each(|word| push(cpu, sys, *word));
-    push(cpu, sys, u32::from(far.from.cs.0));
-    push(cpu, sys, cpu.state.eip());
-    cpu.set_segment(SegReg::Ss, stack.segment);
-    cpu.state.set_reg32(gpr::ESP, stack.esp);
-    enter(cpu, Segment::from_descriptor(selector.with_rpl(ring), code), ring, eip);
+    let mut top = stack.place + 16 + 4 * u64::from(parameters);
+    let ss = cpu.state.segment(SegReg::Ss).selector.0;
+    let outer = [u32::from(ss), cpu.state.reg32(gpr::ESP)];
+    push(cpu, sys, &mut top, outer);
+    for word in copied.iter().take(parameters as usize).rev() {
+        push(cpu, sys, &mut top, [*word]);
+    }
+    let back = [u32::from(far.from.cs.0), cpu.state.eip()];
+    push(cpu, sys, &mut top, back);
+    stack.enter(cpu);
+    enter_described(cpu, selector.with_rpl(ring), code, eip);
     let via = Via::CallGate { selector: far.selector, parameters: gate.gate_count() };
     let (gate, code) = (Some(gate), Some(code));
     Crossing { gate, code, stack: stack.from, ..Crossing::new(via, far.from) }.tell(cpu);
@@ -218,14 +247,14 @@ pub(super) fn far_return(cpu: &mut Cpu, sys: &mut System, drop: u32, from: Place
         cpu.state.set_reg32(gpr::ESP, esp);
     } else {
         let [esp, ss] = frame(cpu, sys, 8 + drop)?;
-        let segment = stack(cpu, sys, Selector(ss as u16), ring)?;
+        let d = stack(cpu, sys, Selector(ss as u16), ring)?;
         cpu.tell_words(&[esp, ss]);
-        cpu.set_segment(SegReg::Ss, segment);
+        cpu.set_described(SegReg::Ss, Selector(ss as u16), d);
         cpu.state.set_reg32(gpr::ESP, esp.wrapping_add(drop));
         ret::drop_inner_segments(cpu, ring);
     }
     let stack = if ring > cpl { StackFrom::Popped } else { StackFrom::Same };
-    enter(cpu, Segment::from_descriptor(selector, code), ring, eip);
+    enter_described(cpu, selector, code, eip);
     Crossing { code: Some(code), stack, ..Crossing::new(Via::FarReturn, from) }.tell(cpu);
     Some(())
 }
@@ -267,7 +296,7 @@ pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System, from: Place) -> Opti
     let mut outer = None;
     if ring > cpl {
         let [esp, ss] = frame(cpu, sys, 12)?;
-        outer = Some((stack(cpu, sys, Selector(ss as u16), ring)?, esp));
+        outer = Some((Selector(ss as u16), stack(cpu, sys, Selector(ss as u16), ring)?, esp));
         cpu.tell_words(&[esp, ss]);
     }
     let mut mask = flags::WIDE | Eflags::RF | flags::guarded(cpu);
@@ -278,13 +307,13 @@ pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System, from: Place) -> Opti
     let stack = if outer.is_some() { StackFrom::Popped } else { StackFrom::Same };
     match outer {
         None => cpu.state.set_reg32(gpr::ESP, at.wrapping_add(12)),
-        Some((segment, esp)) => {
-            cpu.set_segment(SegReg::Ss, segment);
+        Some((selector, descriptor, esp)) => {
+            cpu.set_described(SegReg::Ss, selector, descriptor);
             cpu.state.set_reg32(gpr::ESP, esp);
             ret::drop_inner_segments(cpu, ring);
         }
     }
-    enter(cpu, Segment::from_descriptor(selector, code), ring, eip);
+    enter_described(cpu, selector, code, eip);
     Crossing { code: Some(code), stack, ..Crossing::new(Via::Iret, from) }.tell(cpu);
     Some(())
 }
