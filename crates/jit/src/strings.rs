@@ -9,6 +9,7 @@
 use crate::abi::at;
 use crate::asm::Ops;
 use crate::fault::Expected;
+use crate::rewrite::{Host, Mem, Rm, encode};
 use decode::Code;
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
@@ -59,11 +60,14 @@ pub(crate) fn emit(ops: &mut Ops, number: usize) -> Expected {
         ; js >slow
     );
     for pointer in [7, 6].into_iter().take(if moves { 2 } else { 1 }) {
-        match size {
-            1 => dynasm!(ops; .arch x64; lea r10, [Rq(pointer) + rcx - 1]),
-            2 => dynasm!(ops; .arch x64; lea r10, [Rq(pointer) + rcx * 2 - 1]),
-            _ => dynasm!(ops; .arch x64; lea r10, [Rq(pointer) + rcx * 4 - 1]),
-        }
+        let end = Mem {
+            window: false,
+            base: Some(pointer),
+            index: Some((1, number as u8 % 3)),
+            disp: -1,
+        };
+        let lea = Host { wide: true, ..Host::new(0x8D, 10, Rm::Mem(end)) };
+        encode(ops, &lea).expect("no byte register");
         dynasm!(ops; .arch x64; shr r10, 32; jnz >slow);
     }
     dynasm!(ops
