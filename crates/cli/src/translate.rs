@@ -38,7 +38,8 @@ stands with the guest's instructions on the left and their host instructions on 
   callout      left to the interpreter, which works on the guest's virtual state: all that is
                privileged or sensitive, and what isn't emitted yet
 A block counts how often it was executed since it was made, behind its budget check; the guest
-runs the slower for that, and for being translated at once, but the same steps.
+runs the slower for that, and for being translated at once, but the same steps. Hot loops stay in
+blocks of one round, where they are else made one block of several.
 Host addresses (host +1A40h) count from the start of the translated code. In it r12 is the
 guest's ESP, r14 the budget of steps, r15 the translator's context, and GS the window through
 which guest memory is reached. Links say where a block's jumps lead: straight to another block,
@@ -90,8 +91,8 @@ struct Survey {
 
 /// Runs the guest and shows its blocks.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    // What runs once is to be seen too.
-    let translator = Tuning { cold_runs: 0, counts: true, ..Tuning::default() };
+    // What runs once is to be seen too, and each round of a loop to be counted.
+    let translator = Tuning { cold_runs: 0, hot_rounds: 0, counts: true, ..Tuning::default() };
     let mut machine = setup::machine(&args.machine, Engine::Jit, translator)?;
     let why = advance(&mut machine, args.steps);
     let survey = survey(args, &machine, why)?;
