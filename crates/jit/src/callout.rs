@@ -144,6 +144,10 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
         }
     }
     context.budget = context.end.wrapping_sub(cpu.steps) as i64 - (i64::from(site.left) - 1);
+    if context.budget < 0 {
+        // A repeated instruction took the steps that were charged for those behind it.
+        return go_on(context, cpu, sys);
+    }
     Exit::CONTINUE
 }
 
