@@ -128,3 +128,50 @@ fn a_page_of_code_may_be_read_and_is_written_the_long_way() {
         (None, Some(PAGE | LIN.offset()))
     );
 }
+
+/// A guest clears A and D without INVLPG and loads CR3: both are set again by the next accesses.
+#[test]
+fn marks_that_the_guest_cleared_are_set_again_and_code_beside_them_is_told() {
+    let mut mem = Memory::flat(0x8000).unwrap();
+    let mut mmu = Mmu::default();
+    mmu.set_control(control(1));
+    let access = |kind| Access { kind, user: false, implicit: false };
+    let place = Refill::At(PAGE | LIN.offset());
+    map(&mut mem, 0x67, 0x67);
+    assert_eq!(mmu.refill(&mut mem, LIN, access(AccessKind::Read)), place);
+    map(&mut mem, 0x67, 0x07);
+    mmu.flush_non_global();
+    mem.mark_code(TABLE + 4 * (LIN.0 >> 12 & 0x3FF), 4);
+    let pte = |mem: &Memory| mem.entry(TABLE as u32 >> 12, (LIN.0 >> 12 & 0x3FF) as u32);
+    assert_eq!(mmu.refill(&mut mem, LIN, access(AccessKind::Read)), place);
+    assert_eq!((pte(&mem), mem.has_code_writes()), (PAGE as u32 | 0x27, true));
+    assert_eq!(mmu.view().write(LIN.0, 4, false), None, "D is still to be set");
+    mmu.flush_non_global();
+    assert_eq!(mmu.refill(&mut mem, LIN, access(AccessKind::Write)), place);
+    assert_eq!(pte(&mem), PAGE as u32 | 0x67);
+}
+
+/// Tables that two directories share, and one that is changed while the other is loaded.
+#[test]
+fn what_another_directorys_guest_wrote_counts_once_cr3_is_loaded() {
+    let mut mem = Memory::flat(0x8000).unwrap();
+    let mut mmu = Mmu::default();
+    let other = 0x5000;
+    let access = Access { kind: AccessKind::Read, user: false, implicit: false };
+    let offset = LIN.offset();
+    map(&mut mem, 0x67, 0x67);
+    mem.write_phys(PhysAddr(other + 4 * (LIN.0 >> 22)), &(TABLE as u32 | 0x67).to_le_bytes());
+    let mut load = |mmu: &mut Mmu, mem: &mut Memory, cr3| {
+        mmu.flush_non_global();
+        mmu.set_control(Control { cr3, ..control(1) });
+        mmu.refill(mem, LIN, access)
+    };
+    assert_eq!(load(&mut mmu, &mut mem, DIRECTORY), Refill::At(PAGE | offset));
+    assert_eq!(load(&mut mmu, &mut mem, other), Refill::At(PAGE | offset));
+    let at = PhysAddr(TABLE + 4 * (LIN.0 >> 12 & 0x3FF));
+    mem.write_phys(at, &0x6067u32.to_le_bytes());
+    assert_eq!(load(&mut mmu, &mut mem, DIRECTORY), Refill::At(0x6000 | offset));
+    mem.write_phys(PhysAddr(DIRECTORY + 4 * (LIN.0 >> 22)), &[0; 4]);
+    assert_eq!(load(&mut mmu, &mut mem, other), Refill::At(0x6000 | offset));
+    assert_eq!(load(&mut mmu, &mut mem, DIRECTORY), Refill::Absent);
+}

@@ -35,10 +35,13 @@ pub(super) fn not_allowed(cpu: &mut Cpu, what: Intercept) -> Fault {
 
 /// Replaces the flags of `mask`, and lets the engine look at what TF, IF and AC now mean.
 pub(super) fn replace(cpu: &mut Cpu, value: u32, mask: Eflags) {
-    let mask = mask.bits();
-    let old = cpu.state.eflags();
-    cpu.state.set_eflags(old & !mask | value & mask);
-    if (old ^ cpu.state.eflags()) & (Eflags::AC | Eflags::VM).bits() != 0 {
+    let modes = (Eflags::AC | Eflags::VM).bits();
+    let before = cpu.state.system_flags & modes;
+    // Making the status flags up is dear, and mostly for nothing.
+    let kept =
+        if mask.contains(Eflags::STATUS) { cpu.state.system_flags } else { cpu.state.eflags() };
+    cpu.state.set_eflags(kept & !mask.bits() | value & mask.bits());
+    if cpu.state.system_flags & modes != before {
         cpu.sync();
     }
     cpu.end_block();

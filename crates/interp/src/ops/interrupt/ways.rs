@@ -4,7 +4,7 @@
 use super::{GATE, GDT, IDT, KERNEL_CODE, KERNEL_DATA, Machine, TSS, USER_CODE, USER_DATA};
 use crate::ops::far::plain::{self, Vectored};
 use x86::event::{Source, Via};
-use x86::{Descriptor, Fault};
+use x86::{Descriptor, Fault, SegReg};
 
 /// INT 30h, IRETD, CALL 28h:0, RETF 8.
 const INT: &[u8] = &[0xCD, 0x30];
@@ -35,7 +35,9 @@ fn both(before: impl Fn(&mut Machine), bytes: &[u8]) -> Option<Fault> {
         let done = m.run(bytes, true);
         let frame: [u8; 64] = m.sys.mem.arena().load(0x9000 - 64);
         let events = format!("{:?}", m.cpu.events.take());
-        (done.err(), format!("{:?} {:?} {frame:?} {events}", m.cpu.state, m.cpu.cause))
+        let derived = SegReg::ALL.map(|s| m.cpu.segment_ends(s));
+        let derived = (derived, m.cpu.segment_shapes());
+        (done.err(), format!("{:?} {:?} {frame:?} {events} {derived:?}", m.cpu.state, m.cpu.cause))
     });
     assert_eq!(short, long);
     short.0
@@ -61,6 +63,27 @@ fn crossings_in_order_do_the_same_both_ways() {
     assert_eq!(both(in_ring_0, IRET), None);
     assert_eq!(both(|_| (), CALL), None);
     assert_eq!(both(|m| m.run(CALL, true).expect("inwards"), RETF), None);
+}
+
+/// What was made from a descriptor is remembered: it must not outlive it.
+#[test]
+fn descriptors_that_change_under_their_selectors_do_the_same_both_ways() {
+    let (limit, base) = (1 << 55 | 0xF << 48, 0x10 << 16);
+    let change = |m: &mut Machine, n: u64, d: Descriptor, bits: u64| {
+        m.poke(GDT + 8 * n, &(d.0 ^ bits).to_le_bytes());
+    };
+    let inwards = |m: &mut Machine| {
+        change(m, 1, KERNEL_CODE, base);
+        change(m, 2, KERNEL_DATA, limit);
+    };
+    let outwards = |m: &mut Machine| {
+        change(m, 3, USER_CODE, base);
+        change(m, 4, USER_DATA, limit);
+    };
+    assert_eq!(both(inwards, INT), None);
+    assert_eq!(both(inwards, CALL), None);
+    assert_eq!(both(|m| (in_ring_0(m), outwards(m)).1, IRET), None);
+    assert_eq!(both(|m| (m.run(CALL, true).expect("inwards"), outwards(m)).1, RETF), None);
 }
 
 #[test]
