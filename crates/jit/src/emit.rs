@@ -5,7 +5,7 @@
 
 mod control;
 mod door;
-mod flags;
+pub(crate) mod flags;
 mod fpu;
 mod loops;
 mod memory;

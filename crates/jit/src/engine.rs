@@ -19,7 +19,7 @@ use interp::{Cpu, Exit, Next};
 use std::collections::HashSet;
 use x86::SegReg;
 
-/// Room that a block's host code may take, bytes: more is never made of 32 instructions.
+/// Room that a block's host code may take, bytes: more is never made of so few instructions.
 const BLOCK_ROOM: usize = 64 << 10;
 
 /// Bytes of a loop that may become one block.

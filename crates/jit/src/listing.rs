@@ -38,12 +38,22 @@ pub struct Listing {
 /// `None` where its first instruction would be taken alone.
 #[must_use]
 pub fn listing(bytes: &[u8], eip: u32, mode: Mode) -> Option<Listing> {
+    listing_of(bytes, eip, mode, 0)
+}
+
+/// The same for the loop that `bytes` are, as one block; `None` where it can't be one.
+#[must_use]
+pub fn loop_listing(bytes: &[u8], eip: u32, mode: Mode) -> Option<Listing> {
+    listing_of(bytes, eip, mode, bytes.len() as u32)
+}
+
+fn listing_of(bytes: &[u8], eip: u32, mode: Mode, loop_len: u32) -> Option<Listing> {
     let limit = if mode.has(Mode::CODE32) { u32::MAX } else { 0xFFFF };
     let (features, soft) = (Features::all(), HashSet::new());
     let page_offset = eip & 0xFFF;
     let room = bytes.len().min(0x1000 - page_offset as usize);
     let (bytes, place) = (&bytes[..room], u64::from(page_offset));
-    let (soft, most, counter, loop_len) = (&soft, 32, None, 0);
+    let (soft, most, counter) = (&soft, 32, None);
     let source = Source {
         bytes,
         eip,

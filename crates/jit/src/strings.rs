@@ -8,6 +8,7 @@
 
 use crate::abi::at;
 use crate::asm::Ops;
+use crate::emit::flags;
 use crate::fault::Expected;
 use crate::rewrite::{Host, Mem, Rm, encode};
 use decode::Code;
@@ -46,12 +47,9 @@ pub(crate) const DF: i8 = 4;
 /// ```
 pub(crate) fn emit(ops: &mut Ops, number: usize) -> Expected {
     let (moves, size) = (number < 3, 1 << (number % 3));
+    flags::to_r11(ops);
     dynasm!(ops
         ; .arch x64
-        ; mov r11, rax
-        ; lahf
-        ; seto al
-        ; xchg rax, r11
         ; mov r9, [r15 + at::GPR]
         ; test BYTE [r9 + FLAGS_HIGH], DF
         ; jnz >slow
@@ -87,32 +85,22 @@ pub(crate) fn emit(ops: &mut Ops, number: usize) -> Expected {
     }
     ops.push(0xF3);
     ops.push(if moves { 0xA4 } else { 0xAA } | u8::from(size != 1));
+    emit_guest_pointers(ops, moves);
+    dynasm!(ops; .arch x64; done:);
+    flags::from_r11(ops);
+    dynasm!(ops; .arch x64; ret);
+    let stub = ops.offset().0 as u32;
+    emit_guest_pointers(ops, moves);
+    dynasm!(ops; .arch x64; lea r14, [r14 + rcx - 1]; slow:);
+    flags::from_r11(ops);
+    dynasm!(ops; .arch x64; jmp QWORD [r15 + at::CALLOUT]);
+    Expected { at, stub }
+}
+
+/// ESI and EDI as the guest has them: less the window's base, which is in r10.
+fn emit_guest_pointers(ops: &mut Ops, moves: bool) {
     dynasm!(ops; .arch x64; sub rdi, r10);
     if moves {
         dynasm!(ops; .arch x64; sub rsi, r10);
     }
-    dynasm!(ops
-        ; .arch x64
-        ; done:
-        ; xchg rax, r11
-        ; add al, 127
-        ; sahf
-        ; mov rax, r11
-        ; ret
-    );
-    let stub = ops.offset().0 as u32;
-    dynasm!(ops; .arch x64; sub rdi, r10; lea r14, [r14 + rcx - 1]);
-    if moves {
-        dynasm!(ops; .arch x64; sub rsi, r10);
-    }
-    dynasm!(ops
-        ; .arch x64
-        ; slow:
-        ; xchg rax, r11
-        ; add al, 127
-        ; sahf
-        ; mov rax, r11
-        ; jmp QWORD [r15 + at::CALLOUT]
-    );
-    Expected { at, stub }
 }

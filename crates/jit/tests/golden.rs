@@ -3,7 +3,7 @@
 
 use expect_test::expect_file;
 use jit::abi::{Mode, at};
-use jit::listing::listing;
+use jit::listing::{Listing, listing, loop_listing};
 use std::fmt::Write as _;
 use x86::SegReg;
 
@@ -58,6 +58,14 @@ fn named(line: &str) -> String {
 }
 
 fn family(name: &str, sequences: &[(Under, &str)]) {
+    family_by(name, sequences, listing);
+}
+
+fn family_by(
+    name: &str,
+    sequences: &[(Under, &str)],
+    listing: fn(&[u8], u32, Mode) -> Option<Listing>,
+) {
     let mut shown = String::new();
     for (under, hex) in sequences {
         let listing = listing(&bytes(hex), 0x1000, under.mode());
@@ -358,4 +366,30 @@ fn callouts() {
             (Window, "EA 00 00 00 00 08 00"),
         ],
     );
+}
+
+#[test]
+fn loops_as_one_block() {
+    family_by(
+        "loops",
+        &[
+            // store, add, dec, jnz
+            (Window, "89 07 83 C7 04 49 75 F8"),
+            // a way on within the round: test, jz over, add, xor, dec, jnz
+            (Window, "F6 C1 01 74 02 01 C8 31 C3 49 75 F4"),
+            // closed by a jump, left by a condition
+            (Window, "49 74 10 01 C8 EB F9"),
+            // LOOP
+            (Window, "01 C8 E2 FC"),
+        ],
+        loop_listing,
+    );
+}
+
+#[test]
+fn what_is_no_loop_of_one_block() {
+    // A call within; an inner loop; a way back that leads elsewhere; one that isn't the last.
+    for hex in ["E8 00 00 00 00 49 75 F8", "40 75 FD 49 75 FA", "40 49 75 FD", "40 75 FD 90"] {
+        assert!(loop_listing(&bytes(hex), 0x1000, Window.mode()).is_none(), "{hex}");
+    }
 }

@@ -112,8 +112,22 @@ fn by_the_stack_pointer() {
     }
 }
 
-/// `movsb`, `movsd`, `stosb`, `stosd`, `lodsw`, `cmpsd`, `scasb`.
-const STRINGS: [&[u8]; 7] = [&[0xA4], &[0xA5], &[0xAA], &[0xAB], &[0x66, 0xAD], &[0xA7], &[0xAE]];
+/// `movsb`, `movsw`, `movsd`, `stosb`, `stosw`, `stosd`, `lodsb`, `lodsw`, `cmpsb`, `cmpsd`,
+/// `scasb`, `scasw`.
+const STRINGS: [&[u8]; 12] = [
+    &[0xA4],
+    &[0x66, 0xA5],
+    &[0xA5],
+    &[0xAA],
+    &[0x66, 0xAB],
+    &[0xAB],
+    &[0xAC],
+    &[0x66, 0xAD],
+    &[0xA6],
+    &[0xA7],
+    &[0xAE],
+    &[0x66, 0xAF],
+];
 
 #[test]
 fn by_string_instructions_up_and_down() {

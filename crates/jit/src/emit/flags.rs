@@ -1,25 +1,36 @@
 //! The guest's flags where the host's differ or get in the way.
 
 use super::Emitter;
+use crate::asm::Ops;
 use crate::rewrite::{Host, Rm, encode};
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
 
+/// Saves the flags in r11, with RAX as it was: AH as LAHF has it, OF in AL.
+/// ```text
+///   mov r11, rax ; lahf ; seto al ; xchg rax, r11
+/// ```
+pub(crate) fn to_r11(ops: &mut Ops) {
+    dynasm!(ops; .arch x64; mov r11, rax; lahf; seto al; xchg rax, r11);
+}
+
+/// Takes them back. AL is 0 or 1: adding 127 overflows exactly for 1.
+/// ```text
+///   xchg rax, r11 ; add al, 127 ; sahf ; mov rax, r11
+/// ```
+pub(crate) fn from_r11(ops: &mut Ops) {
+    dynasm!(ops; .arch x64; xchg rax, r11; add al, 127; sahf; mov rax, r11);
+}
+
 impl Emitter<'_> {
-    /// Saves the flags in r11, with RAX as it was: AH as LAHF has it, OF in AL.
-    /// ```text
-    ///   mov r11, rax ; lahf ; seto al ; xchg rax, r11
-    /// ```
+    /// See [`to_r11`].
     pub(super) fn flags_to_r11(&mut self) {
-        dynasm!(self.ops; .arch x64; mov r11, rax; lahf; seto al; xchg rax, r11);
+        to_r11(&mut self.ops);
     }
 
-    /// Takes them back. AL is 0 or 1: adding 127 overflows exactly for 1.
-    /// ```text
-    ///   xchg rax, r11 ; add al, 127 ; sahf ; mov rax, r11
-    /// ```
+    /// See [`from_r11`].
     pub(super) fn flags_from_r11(&mut self) {
-        dynasm!(self.ops; .arch x64; xchg rax, r11; add al, 127; sahf; mov rax, r11);
+        from_r11(&mut self.ops);
     }
 
     /// Clears AF in RFLAGS if it is to be taken for clear.

@@ -44,21 +44,14 @@ impl Emitter<'_> {
         };
         let back = self.ops.new_dynamic_label();
         match family {
-            0xA4 => {
+            0xA4 | 0xA6 => {
+                let stores = family == 0xA4;
                 self.load_kept(item, left, size, back);
-                let to = self.string_access(item, left, (EDI, size, true), back);
-                if !to.window {
+                let other = self.string_access(item, left, (EDI, size, stores), back);
+                if !other.window {
                     dynasm!(self.ops; .arch x64; mov r9d, [r15 + at::KEPT]);
                 }
-                self.operate_string(0x88, 9, size, to);
-            }
-            0xA6 => {
-                self.load_kept(item, left, size, back);
-                let with = self.string_access(item, left, (EDI, size, false), back);
-                if !with.window {
-                    dynasm!(self.ops; .arch x64; mov r9d, [r15 + at::KEPT]);
-                }
-                self.operate_string(0x3A, 9, size, with);
+                self.operate_string(if stores { 0x88 } else { 0x3A }, 9, size, other);
             }
             0xAA => {
                 let to = self.string_access(item, left, (EDI, size, true), back);
