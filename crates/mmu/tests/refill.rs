@@ -161,7 +161,7 @@ fn what_another_directorys_guest_wrote_counts_once_cr3_is_loaded() {
     let offset = LIN.offset();
     map(&mut mem, 0x67, 0x67);
     mem.write_phys(PhysAddr(other + 4 * (LIN.0 >> 22)), &(TABLE as u32 | 0x67).to_le_bytes());
-    let mut load = |mmu: &mut Mmu, mem: &mut Memory, cr3| {
+    let load = |mmu: &mut Mmu, mem: &mut Memory, cr3| {
         mmu.flush_non_global();
         mmu.set_control(Control { cr3, ..control(1) });
         mmu.refill(mem, LIN, access)
