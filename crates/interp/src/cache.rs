@@ -251,6 +251,7 @@ impl Cache {
             let page = write.page();
             let mut at = self.by_page.get(page as usize).copied().unwrap_or(NONE);
             let (mut first, mut last) = (NONE, NONE);
+            let (mut from, mut to) = (write.offset, write.offset + write.len);
             while at != NONE {
                 let block = &mut self.blocks[at as usize];
                 let (offset, len) = (block.place >> 1, u64::from(block.len));
@@ -259,6 +260,7 @@ impl Cache {
                     // The number stays taken until all blocks are dropped.
                     block.count = 0;
                     self.by_place.remove(&block.place);
+                    (from, to) = (from.min(offset), to.max(offset + len));
                 } else {
                     match last {
                         NONE => first = at,
@@ -276,7 +278,8 @@ impl Cache {
             }
             let block = |at: u32| (at != NONE).then(|| &self.blocks[at as usize]);
             let kept = std::iter::successors(block(first), |b| block(b.next_in_page));
-            sys.mem.keep_code(page, kept.map(|b| (b.place >> 1, u64::from(b.len))));
+            let kept = kept.map(|b| (b.place >> 1, u64::from(b.len)));
+            sys.mem.drop_code(from, to - from, kept);
         }
     }
 

@@ -21,7 +21,8 @@ impl Cpu {
     }
 
     /// Begins a run of `budget` steps; the boundary is looked at first.
-    pub fn begin(&mut self, sys: &System, budget: u64) {
+    pub fn begin(&mut self, sys: &mut System, budget: u64) {
+        sys.mem.rest_code(self.steps);
         self.budget_end = self.steps.saturating_add(budget);
         self.mmu.sync(&sys.mem);
         self.attention = true;

@@ -240,7 +240,11 @@ impl Cache {
                 }
                 !is_hit
             });
-            sys.mem.keep_code(page, ids.iter().map(place));
+            let (mut from, mut to) = (write.offset, write.offset + write.len);
+            for (offset, len) in gone.iter().map(place) {
+                (from, to) = (from.min(offset), to.max(offset + len));
+            }
+            sys.mem.drop_code(from, to - from, ids.iter().map(place));
             for id in gone.drain(..) {
                 self.note_overwritten(id, now);
                 self.drop_block(arena, jumps, id);

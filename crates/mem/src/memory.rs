@@ -54,10 +54,14 @@ pub struct Memory {
     code: CodeMap,
     /// Where code was overwritten, for the engine to invalidate.
     code_writes: Vec<CodeWrite>,
+    /// The step at which [`Memory::rest_code`] last looked.
+    rested: u64,
     /// Counts changes of the map: views of an older one are void.
     map_version: u64,
 }
 
+/// Steps after which a page is asked whether it still gets code.
+const REST_STEPS: u64 = 1 << 20;
 /// See [`Memory::direct`].
 const ASK: u32 = 0;
 /// Physical pages that are looked up directly at most: 4 GiB.
@@ -78,6 +82,7 @@ impl Memory {
             states,
             code: CodeMap::new((size / PAGE_SIZE) as usize),
             code_writes: Vec::new(),
+            rested: 0,
             map_version: 0,
         })
     }
@@ -240,19 +245,32 @@ impl Memory {
         self.states.protect(page, PageState::CODE);
     }
 
-    /// Says where in a page code is still decoded from: arena offset and bytes of each block. No
-    /// block forgets the page.
-    pub fn keep_code(&mut self, page: u32, blocks: impl Iterator<Item = (u64, u64)>) {
-        self.code.clear(page);
-        blocks.for_each(|(offset, len)| self.code.mark(offset, len));
+    /// Says that the blocks in `len` bytes at arena offset `offset`, within one page, are gone but
+    /// for those `kept`: arena offset and bytes of each in the page.
+    pub fn drop_code(&mut self, offset: u64, len: u64, kept: impl Iterator<Item = (u64, u64)>) {
+        let page = (offset / PAGE_SIZE) as u32;
         if !self.code.has(page) {
+            return;
+        }
+        self.code.clear(offset, len, kept);
+        if !self.code.has(page) && self.code.emptied(page) {
             self.states.release(page, PageState::CODE);
         }
     }
 
     /// Forgets the code of a page: its blocks are gone.
     pub fn forget_code(&mut self, page: u32) {
-        self.keep_code(page, std::iter::empty());
+        self.drop_code(u64::from(page) * PAGE_SIZE, PAGE_SIZE, std::iter::empty());
+    }
+
+    /// Where `now`, in steps, is late enough: lets pages be written freely that have no code any
+    /// more, but used to get some again and again.
+    #[inline]
+    pub fn rest_code(&mut self, now: u64) {
+        if now.wrapping_sub(self.rested) >= REST_STEPS {
+            self.rested = now;
+            self.code.rested().for_each(|page| self.states.release(page, PageState::CODE));
+        }
     }
 
     /// True where a write to `len` bytes at arena offset `offset`, within one page that holds
@@ -383,8 +401,24 @@ mod tests {
     fn only_the_blocks_that_are_kept_are_code() {
         let mut m = Memory::flat(0x4000).unwrap();
         m.mark_code(0x1000, 0x80);
-        m.keep_code(1, [(0x1040, 0x40)].into_iter());
+        m.drop_code(0x1000, 0x80, [(0x1040, 0x40)].into_iter());
         assert_eq!((m.write(0x1000, &[1]), m.write(0x1040, &[1])), (Write::Plain, Write::Code));
+    }
+
+    #[test]
+    fn a_page_that_gets_code_again_and_again_stays_seen_until_it_rests() {
+        let mut m = Memory::flat(0x4000).unwrap();
+        let mut is_seen = |now: u64, marks: bool| {
+            m.rest_code(now);
+            if marks {
+                m.mark_code(0x1000, 4);
+                m.forget_code(1);
+            }
+            m.states().get(1).contains(PageState::CODE)
+        };
+        assert_eq!([1, 2, 3, 4].map(|now| is_seen(now, true)), [false, false, true, true]);
+        let late = |n: u64| n * REST_STEPS;
+        assert_eq!([1, 2, 3].map(|n| is_seen(late(n), n == 1)), [true, true, false]);
     }
 
     #[test]
