@@ -41,6 +41,8 @@ pub struct Cache {
     by_page: HashMap<u32, Vec<u32>, BuildHasherDefault<Fold>>,
     /// Memory for the blocks of a page that a write drops.
     gone: Vec<u32>,
+    /// Bytes of host code that can't be reached any more.
+    dead: usize,
     /// Counts how often everything was dropped.
     pub generation: u64,
     /// Sites of callouts, by number.
@@ -60,6 +62,8 @@ pub struct Cache {
 #[derive(Clone, Copy, Default)]
 struct Runs {
     count: u16,
+    /// The last translation was worth it: the next is made at once.
+    paid: bool,
     /// Translations that soon were overwritten, in a row: each doubles the runs before the next.
     wasted: u8,
 }
@@ -70,7 +74,11 @@ const RUNS: usize = 1 << 13;
 const WASTED_MOST: u8 = 4;
 /// Steps that a translation must live for to be worth making again as soon, by those of the block:
 /// making an instruction costs as much as interpreting it some five times.
-const WORTHY_RUNS: u64 = 16;
+const WORTHY_RUNS: u64 = 4;
+
+/// Bytes of host code that are written before it is looked how much of it can still be reached:
+/// what a core's own cache holds.
+const NURSERY: usize = 1 << 20;
 
 /// Where the runs of the code at `place` are counted.
 fn run_index(place: u64) -> usize {
@@ -87,6 +95,7 @@ impl Cache {
             by_key: HashMap::default(),
             by_page: HashMap::default(),
             gone: Vec::new(),
+            dead: 0,
             generation: 0,
             sites: Vec::new(),
             kept: kept.len(),
@@ -106,7 +115,7 @@ impl Cache {
     pub fn warm(&mut self, place: u64, most: u8) -> bool {
         let runs = &mut self.runs[run_index(place)];
         runs.count = runs.count.saturating_add(1);
-        runs.count <= u16::from(most) << runs.wasted
+        !runs.paid && runs.count <= u16::from(most) << runs.wasted
     }
 
     /// A block by its number.
@@ -207,6 +216,13 @@ impl Cache {
         *rounds
     }
 
+    /// True where nearly all of `used` bytes of host code are of blocks that were dropped: making
+    /// the few others again costs less than code that is new to the host's caches, again and again.
+    #[must_use]
+    pub fn is_mostly_dead(&self, used: usize) -> bool {
+        used >= NURSERY && used - self.dead.min(used) < used / 8
+    }
+
     /// Drops one block.
     pub fn drop_one(&mut self, arena: &mut Arena, jumps: &mut Jumps, id: u32) {
         let place = self.blocks[id as usize].key.place;
@@ -260,7 +276,7 @@ impl Cache {
         let lived = now.saturating_sub(block.made);
         let is_wasted = lived < WORTHY_RUNS * u64::from(block.steps);
         let wasted = if is_wasted { (runs.wasted + 1).min(WASTED_MOST) } else { 0 };
-        *runs = Runs { count: 0, wasted };
+        *runs = Runs { count: 0, paid: !is_wasted, wasted };
     }
 
     /// Drops the blocks that hold the byte at `place`.
@@ -278,6 +294,7 @@ impl Cache {
         let block = &mut self.blocks[id as usize];
         jumps.forget(block.key.eip, block.start);
         block.start = 0;
+        self.dead += Arena::taken(block.host_len);
         let linked = std::mem::take(&mut block.linked);
         if self.by_key.get(&block.key) == Some(&id) {
             self.by_key.remove(&block.key);
@@ -297,6 +314,7 @@ impl Cache {
             }
         }
         self.generation += 1;
+        self.dead = 0;
         self.blocks.clear();
         self.edges.clear();
         self.by_key.clear();

@@ -264,8 +264,8 @@ impl Jit {
             }
             let (seen, version) = (sys.mem.states().seen(), cpu.mmu.view().version());
             let c = self.context.get();
-            if (c.seen, c.version) != (seen, version) {
-                // Making a block withdrew write rights.
+            if (c.seen, c.version) != (seen, version) || self.cache.generation != generation {
+                // Making a block withdrew write rights, or dropped all others.
                 let mode = c.mode;
                 self.prepare(cpu, sys);
                 if self.context.get().mode != mode {
@@ -434,12 +434,17 @@ impl Jit {
     /// the block to go on with.
     fn make_loop(&mut self, cpu: &mut Cpu, sys: &mut System, head: u32, len: u32) -> u32 {
         let key = self.cache.block(head).key;
-        if self.arena.room() < BLOCK_ROOM {
+        if self.is_full() {
             return head;
         }
         let Some(made) = self.make_timed(cpu, sys, key, len) else { return head };
         self.cache.drop_one(&mut self.arena, &mut self.jumps, head);
         made
+    }
+
+    /// True where all blocks are dropped before the next is made.
+    fn is_full(&self) -> bool {
+        self.arena.room() < BLOCK_ROOM || self.cache.is_mostly_dead(self.arena.used())
     }
 
     fn make_timed(
@@ -457,7 +462,7 @@ impl Jit {
     }
 
     fn make(&mut self, cpu: &mut Cpu, sys: &mut System, key: Key, loop_len: u32) -> Option<u32> {
-        if self.arena.room() < BLOCK_ROOM {
+        if self.is_full() {
             self.cache.clear(&mut self.arena, &mut self.jumps, Some(sys));
             self.context.get().doors = [Door::SHUT; 2];
         }
