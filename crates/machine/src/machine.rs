@@ -2,7 +2,7 @@
 //!
 //! [`Machine::advance`] runs slices until something of interest happens. A slice ends by steps
 //! alone: at the next deadline of a device, at the next input, at what was asked for, or after
-//! one millisecond of virtual time. Between slices requests of devices are served, inputs
+//! ten milliseconds of virtual time. Between slices requests of devices are served, inputs
 //! enter, and timers tick. Where the processor halts, idle time is skipped to the next event.
 
 use crate::board::Board;
@@ -20,8 +20,10 @@ use interp::{Cpu, Exit};
 use std::collections::VecDeque;
 use x86::{Eflags, Record};
 
-/// The longest slice, virtual nanoseconds.
-const SLICE_NS: u64 = 1_000_000;
+/// The longest slice, virtual nanoseconds: a million steps where a step takes as long as it does at
+/// first. The translator leaves its code by a fault of the host, which takes as long as some ten
+/// thousand steps.
+const SLICE_NS: u64 = 10_000_000;
 /// Idle time without a step after which an unbounded `advance` gives the turn back.
 const IDLE_NS: u64 = 60_000_000_000;
 /// Slices shorter than this aren't searched for endless loops: a debugger's single steps.

@@ -12,9 +12,11 @@ use super::console::{Console, Stage};
 use super::contender::{Contender, Failure, Role, Sample};
 use super::insight::{self, Insight, Look};
 
-/// Steps between two looks at the console: a few milliseconds at most, by which either end of
-/// the region may be late.
+/// Steps between two looks at the console before the region begins: a few milliseconds at most, by
+/// which its start may be late.
 const LOOK_STEPS: u64 = 200_000;
+/// And within it. Its end is never late: the guest switches the machine off.
+const REGION_STEPS: u64 = 100_000_000;
 /// A workload that takes longer isn't going to end.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -117,7 +119,8 @@ fn time_region(
     let deadline = Instant::now() + PATIENCE;
     let mut start = None;
     loop {
-        let stop = machine.advance(Until::step(machine.steps() + LOOK_STEPS));
+        let steps = if start.is_some() { REGION_STEPS } else { LOOK_STEPS };
+        let stop = machine.advance(Until::step(machine.steps() + steps));
         let now = (Instant::now(), machine.steps());
         match (console.feed(&machine.board().take_console()), start) {
             (Stage::Before, _) | (Stage::Running, Some(_)) => {}

@@ -22,8 +22,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 use x86::event::Wanted;
 
-/// A slice of virtual time: between slices keys enter and texts are looked for.
-const SLICE_NS: u64 = 1_000_000;
+/// A slice of virtual time: between slices keys enter and texts are looked for. As long as the
+/// machine's own: shorter ones would be felt.
+const SLICE_NS: u64 = 10_000_000;
 /// A guest that runs no step for this long of virtual time, with nothing to be typed, is dead.
 const DEAD_NS: u64 = 60_000_000_000;
 
