@@ -50,9 +50,9 @@ fn in_ring_0(m: &mut Machine) {
 #[test]
 fn the_short_way_is_taken_where_all_is_in_order() {
     let mut m = warm(false);
-    let via = Via::Interrupt { vector: 0x30, source: Source::Software, error_code: None };
     let from = m.cpu.state.place();
-    let v = Vectored { vector: 0x30, is_software: true, error_code: None, via, from };
+    let source = Source::Software;
+    let v = Vectored { vector: 0x30, is_software: true, error_code: None, source };
     assert!(plain::handler(&mut m.cpu, &mut m.sys, v).is_some());
     assert!(plain::iret(&mut m.cpu, &mut m.sys, from).is_some());
 }
