@@ -5,6 +5,7 @@ use crate::abi::{Context, Exit, Mode};
 use crate::block::{After, Site};
 use crate::door::{Before, Door};
 use crate::jumps::{CodeView, Jumps};
+use crate::turn;
 use crate::window::Windows;
 use bus::System;
 use interp::Cpu;
@@ -39,7 +40,7 @@ impl Context {
         self.version = cpu.mmu.view().version();
     }
 
-    fn take_segments(&mut self, cpu: &Cpu, mode: Mode) {
+    pub(crate) fn take_segments(&mut self, cpu: &Cpu, mode: Mode) {
         for s in SegReg::ALL.into_iter().filter(|s| !mode.flat(*s)) {
             let n = s as usize;
             self.base[n] = u64::from(cpu.state.segment(s).base as u32);
@@ -67,6 +68,9 @@ impl Context {
         self.seen = sys.mem.states().seen();
         self.code_view = jumps.number(CodeView::of(cpu, Mode(self.mode)));
         self.ring = jumps.ring();
+        if jumps.has_lost() {
+            self.doors = [Door::SHUT; 2];
+        }
     }
 
     /// The step at which the processor is, with `left` of the block's steps not yet done.
@@ -104,6 +108,11 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     cpu.state.rip = u64::from(next);
     if site.af_clear {
         context.flags &= !AF;
+    }
+    cpu.forget_followed();
+    if site.after == After::Leaves && passes(context, cpu, sys, site) {
+        cpu.steps += 1;
+        return land(context, cpu, sys);
     }
     if site.flags {
         cpu.state.arith = unpack(context.flags);
@@ -157,6 +166,7 @@ fn fail(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, fau
     if !site.flags {
         cpu.state.arith = unpack(context.flags);
     }
+    cpu.forget_followed();
     cpu.fault(sys, fault, u64::from(site.eip));
     // A task gate brings others.
     context.flags = pack(cpu.state.arith);
@@ -190,10 +200,31 @@ fn go_on(context: &mut Context, cpu: &mut Cpu, sys: &mut System) -> u32 {
     if cpu.wants_boundary() && !cpu.pass_boundary(sys, jumps.resumes(eip)) {
         return leave(context, cpu);
     }
-    context.renew(cpu, sys, windows, jumps);
+    let crossing = cpu.followed();
+    context.turn(cpu, sys, windows, jumps, crossing);
+    find(context, cpu, jumps)
+}
+
+fn passes(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
+    // SAFETY: as in `go_on`.
+    let jumps = unsafe { &*context.cache };
+    turn::pass(context, cpu, sys, site, jumps)
+}
+
+/// [`go_on`] where nothing waits at the boundary.
+fn land(context: &mut Context, cpu: &mut Cpu, sys: &mut System) -> u32 {
+    // SAFETY: as in `go_on`.
+    let (windows, jumps) = unsafe { (&mut *context.windows, &mut *context.cache) };
+    context.turn(cpu, sys, windows, jumps, cpu.followed());
+    find(context, cpu, jumps)
+}
+
+/// Goes straight to the block at the processor's EIP, if it is known.
+#[inline(always)]
+fn find(context: &mut Context, cpu: &Cpu, jumps: &mut Jumps) -> u32 {
     // A block that can't be paid for costs a fault of the host: the run loop sees it beforehand.
     let is_nearly_spent = cpu.steps.saturating_add(NEARLY_SPENT) > cpu.budget_end;
-    let Some(start) = jumps.find(eip).filter(|_| !is_nearly_spent) else {
+    let Some(start) = jumps.find(cpu.state.eip()).filter(|_| !is_nearly_spent) else {
         return leave(context, cpu);
     };
     context.target = start as u64;

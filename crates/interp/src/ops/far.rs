@@ -4,6 +4,7 @@
 
 mod gate;
 pub(crate) mod notes;
+pub mod pass;
 pub(super) mod plain;
 pub(super) mod ret;
 pub(super) mod stack;

@@ -54,6 +54,8 @@ pub(crate) struct Note {
     key: u64,
     /// The version of the view.
     version: u64,
+    /// Which note it is: no two of a processor's have the same.
+    id: u64,
     gdtr: TableReg,
     idtr: TableReg,
     tr: Segment,
@@ -69,6 +71,7 @@ impl Note {
     const NONE: Self = Self {
         key: u64::MAX,
         version: 0,
+        id: 0,
         gdtr: TableReg { base: 0, limit: 0 },
         idtr: TableReg { base: 0, limit: 0 },
         tr: Segment::null(Selector(0)),
@@ -88,15 +91,16 @@ pub(crate) struct Notes {
     handlers: [Note; EACH],
     gates: [Note; EACH],
     returns: [Note; EACH],
+    /// Notes made so far.
+    count: u64,
+    /// The number of the note followed last.
+    pub(crate) followed: u64,
 }
 
 impl Default for Notes {
     fn default() -> Self {
-        Self {
-            handlers: [Note::NONE; EACH],
-            gates: [Note::NONE; EACH],
-            returns: [Note::NONE; EACH],
-        }
+        let none = [Note::NONE; EACH];
+        Self { handlers: none, gates: none, returns: none, count: 0, followed: 0 }
     }
 }
 
@@ -273,30 +277,32 @@ fn note(
     if comes_again(place(&mut cpu.notes), key, version)
         && let Some(made) = make(cpu, sys, key, read)
     {
-        *place(&mut cpu.notes) = made;
+        cpu.notes.count += 1;
+        let id = cpu.notes.count;
+        *place(&mut cpu.notes) = Note { id, ..made };
     }
 }
 
 /// Goes on in a noted code segment.
 #[inline(always)]
-fn arrive(cpu: &mut Cpu, code: Described, eip: u32) {
+fn arrive(cpu: &mut Cpu, id: u64, code: Described, eip: u32) {
     cpu.state.cpl = code.segment.selector.rpl();
     cpu.take_described(SegReg::Cs, &code);
     cpu.state.rip = u64::from(eip);
-    cpu.sync_ring();
+    cpu.notes.followed = id;
 }
 
-/// Where it is, if somebody wants to be told of the crossing.
+/// Enters a handler as noted; `status` are the status flags. What hangs on CPL and EFLAGS.AC is
+/// still to be brought up to date, and nothing is told.
 #[inline(always)]
-fn told(cpu: &Cpu) -> Option<Place> {
-    cpu.events.wants(Wanted::CROSSINGS).then(|| cpu.state.place())
-}
-
-/// Enters a handler as noted.
-#[inline(always)]
-pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> Option<()> {
-    let (n, cpl) = (usize::from(v.vector) % EACH, cpu.state.cpl);
-    let note = &cpu.notes.handlers[n];
+pub(super) fn follow_handler(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    v: Vectored,
+    status: u32,
+) -> Option<()> {
+    let cpl = cpu.state.cpl;
+    let note = &cpu.notes.handlers[usize::from(v.vector) % EACH];
     let stands = note.stands(cpu, sys, vector_key(&v, cpl))
         && table_changes(&note.idtr, &cpu.state.idtr) == 0
         && note.task_stands(cpu);
@@ -310,62 +316,91 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
     } else {
         plain::own_stack(cpu, 4 * words)?
     };
-    let (code, stack, from) = (note.code, note.stack, told(cpu));
-    plain::push_handler(cpu, sys, &v, inward, place + 4 * u64::from(words));
+    let (code, stack, id) = (note.code, note.stack, note.id);
+    plain::push_handler(cpu, sys, &v, inward, status, place + 4 * u64::from(words));
     if inward {
         cpu.take_described(SegReg::Ss, &stack);
     }
     cpu.state.set_reg32(gpr::ESP, esp);
     plain::clear_flags(cpu, gate);
-    arrive(cpu, code, gate.gate_offset());
+    arrive(cpu, id, code, gate.gate_offset());
+    Some(())
+}
+
+/// Enters a handler as noted.
+#[inline(always)]
+pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> Option<()> {
+    let from = cpu.events.wants(Wanted::CROSSINGS).then(|| cpu.state.place());
+    let status = cpu.state.arith.flags();
+    follow_handler(cpu, sys, v, status)?;
+    cpu.sync_ring();
     if let Some(from) = from {
-        let note = cpu.notes.handlers[n];
+        let note = cpu.notes.handlers[usize::from(v.vector) % EACH];
+        let inward = note.ring() < from.ring;
         let stack = if inward { note.tss_stack(cpu) } else { StackFrom::Same };
-        note.tell(cpu, Some(gate), stack, v.via(), from);
+        note.tell(cpu, Some(Descriptor(note.words[0].value)), stack, v.via(), from);
     }
     Some(())
 }
 
-/// Passes a call gate inwards as noted.
 #[inline(always)]
-pub(super) fn call_gate(cpu: &mut Cpu, sys: &mut System, far: &Far) -> Option<()> {
-    let (n, cpl) = (usize::from(far.selector.0 >> 3) % EACH, cpu.state.cpl);
-    let note = &cpu.notes.gates[n];
-    let stands =
-        note.stands(cpu, sys, key(far.selector.0, 0, cpl, far.call)) && note.task_stands(cpu);
-    if !stands {
+fn gate_place(selector: Selector) -> usize {
+    usize::from(selector.0 >> 3) % EACH
+}
+
+/// CALL through a call gate inwards as noted, under the same terms as [`follow_handler`].
+#[inline(always)]
+pub(super) fn follow_gate(cpu: &mut Cpu, sys: &mut System, selector: Selector) -> Option<()> {
+    let cpl = cpu.state.cpl;
+    let note = &cpu.notes.gates[gate_place(selector)];
+    if !note.stands(cpu, sys, key(selector.0, 0, cpl, true)) || !note.task_stands(cpu) {
         return None;
     }
     let gate = Descriptor(note.words[0].value);
     let parameters = u32::from(gate.gate_count());
     let from = plain::words_at(cpu, 0, 4 * parameters)?;
     let (esp, place) = note.inner_stack(cpu, sys, 16 + 4 * parameters)?;
-    let (code, stack) = (note.code, note.stack);
+    let (code, stack, id) = (note.code, note.stack, note.id);
     plain::push_call(cpu, sys, parameters, from, place + 16 + 4 * u64::from(parameters));
     cpu.take_described(SegReg::Ss, &stack);
     cpu.state.set_reg32(gpr::ESP, esp);
-    arrive(cpu, code, gate.gate_offset());
+    arrive(cpu, id, code, gate.gate_offset());
+    Some(())
+}
+
+/// Passes a call gate inwards as noted.
+#[inline(always)]
+pub(super) fn call_gate(cpu: &mut Cpu, sys: &mut System, far: &Far) -> Option<()> {
+    if !far.call {
+        return None;
+    }
+    follow_gate(cpu, sys, far.selector)?;
+    cpu.sync_ring();
     if cpu.events.wants(Wanted::CROSSINGS) {
-        let note = cpu.notes.gates[n];
+        let note = cpu.notes.gates[gate_place(far.selector)];
+        let gate = Descriptor(note.words[0].value);
         let via = Via::CallGate { selector: far.selector, parameters: gate.gate_count() };
         note.tell(cpu, Some(gate), note.tss_stack(cpu), via, far.from);
     }
     Some(())
 }
 
-/// A frame that IRET or RETF comes back by, of `N` words, with `drop` bytes between it and the
-/// outer stack's; and the note of where it leads.
-struct Frame<const N: usize> {
-    words: [u32; N],
+/// A frame of `N` words that IRETD or RETF comes back by, and the note of where it leads. Nothing
+/// has changed yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<const N: usize> {
+    /// EIP, CS and, of IRETD, EFLAGS.
+    pub words: [u32; N],
     /// SS and ESP of the outer ring.
     outer: Option<(Selector, u32)>,
-    n: usize,
+    /// Bytes that are dropped from both stacks.
+    drop: u32,
+    place: usize,
 }
 
 impl<const N: usize> Frame<N> {
-    /// EIP and CS come first.
     #[inline(always)]
-    fn of(cpu: &Cpu, sys: &System, drop: u32) -> Option<Self> {
+    pub(super) fn of(cpu: &Cpu, sys: &System, drop: u32) -> Option<Self> {
         let cpl = cpu.state.cpl;
         let words: [u32; N] = plain::frame(cpu, sys, 0)?;
         let cs = Selector(words[1] as u16);
@@ -375,27 +410,35 @@ impl<const N: usize> Frame<N> {
         } else {
             None
         };
-        let n = usize::from(cs.0 >> 3) % EACH;
-        let note = &cpu.notes.returns[n];
+        let place = usize::from(cs.0 >> 3) % EACH;
+        let note = &cpu.notes.returns[place];
         let key = key(cs.0, outer.map_or(0, |(ss, _)| ss.0), cpl, true);
         let is_good = note.stands(cpu, sys, key) && words[0] <= note.code.segment.limit;
-        is_good.then_some(Self { words, outer, n })
+        is_good.then_some(Self { words, outer, drop, place })
     }
 
-    /// Takes stack and code; tells of it.
+    /// Takes stack and code, under the same terms as [`follow_handler`].
     #[inline(always)]
-    fn leave(self, cpu: &mut Cpu, drop: u32, via: Via, from: Option<Place>) {
-        let note = &cpu.notes.returns[self.n];
-        let (code, stack) = (note.code, note.stack);
+    pub(super) fn follow(&self, cpu: &mut Cpu) {
+        let note = &cpu.notes.returns[self.place];
+        let (code, stack, id) = (note.code, note.stack, note.id);
         if let Some((_, esp)) = self.outer {
             cpu.take_described(SegReg::Ss, &stack);
-            cpu.state.set_reg32(gpr::ESP, esp.wrapping_add(drop));
+            cpu.state.set_reg32(gpr::ESP, esp.wrapping_add(self.drop));
             ret::drop_inner_segments(cpu, code.segment.selector.rpl());
         } else {
-            let esp = cpu.state.reg32(gpr::ESP).wrapping_add(4 * N as u32 + drop);
+            let esp = cpu.state.reg32(gpr::ESP).wrapping_add(4 * N as u32 + self.drop);
             cpu.state.set_reg32(gpr::ESP, esp);
         }
-        arrive(cpu, code, self.words[0]);
+        arrive(cpu, id, code, self.words[0]);
+    }
+
+    /// [`Frame::follow`], with what goes with it.
+    #[inline(always)]
+    fn leave(&self, cpu: &mut Cpu, via: Via, insn: &Insn) {
+        let from = cpu.events.wants(Wanted::CROSSINGS).then(|| place(cpu, insn));
+        self.follow(cpu);
+        cpu.sync_ring();
         if let Some(from) = from {
             self.tell(cpu, via, from);
         }
@@ -410,7 +453,7 @@ impl<const N: usize> Frame<N> {
             cpu.tell_words(&[esp, u32::from(ss.0)]);
         }
         let stack = if self.outer.is_some() { StackFrom::Popped } else { StackFrom::Same };
-        let note = cpu.notes.returns[self.n];
+        let note = cpu.notes.returns[self.place];
         note.tell(cpu, None, stack, via, from);
     }
 }
@@ -418,9 +461,7 @@ impl<const N: usize> Frame<N> {
 /// RETF as noted.
 #[inline(always)]
 pub(super) fn far_return(cpu: &mut Cpu, sys: &System, drop: u32, insn: &Insn) -> Option<()> {
-    let frame = Frame::<2>::of(cpu, sys, drop)?;
-    let from = cpu.events.wants(Wanted::CROSSINGS).then(|| place(cpu, insn));
-    frame.leave(cpu, drop, Via::FarReturn, from);
+    Frame::<2>::of(cpu, sys, drop)?.leave(cpu, Via::FarReturn, insn);
     Some(())
 }
 
@@ -432,8 +473,7 @@ pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &System, insn: &Insn) -> Option<(
     if cpu.state.flag(Eflags::NT) || eflags & Eflags::VM.bits() != 0 {
         return None;
     }
-    let from = cpu.events.wants(Wanted::CROSSINGS).then(|| place(cpu, insn));
     plain::take_flags(cpu, eflags);
-    frame.leave(cpu, 0, Via::Iret, from);
+    frame.leave(cpu, Via::Iret, insn);
     Some(())
 }

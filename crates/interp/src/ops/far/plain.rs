@@ -190,7 +190,8 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
     let words = 3 + 2 * u32::from(inward) + u32::from(v.error_code.is_some());
     let stack = (ring <= cpl).then(|| handler_stack(cpu, sys, ring, 4 * words))??;
     let from = cpu.state.place();
-    push_handler(cpu, sys, &v, inward, stack.place + 4 * u64::from(words));
+    let status = cpu.state.arith.flags();
+    push_handler(cpu, sys, &v, inward, status, stack.place + 4 * u64::from(words));
     stack.enter(cpu);
     clear_flags(cpu, gate);
     let to = selector.with_rpl(ring);
@@ -203,13 +204,22 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
 }
 
 /// Pushes the frame of a handler below `top` in guest memory, the old stack first if it is another.
+/// `status` are the status flags.
 #[inline(always)]
-pub(super) fn push_handler(cpu: &mut Cpu, sys: &mut System, v: &Vectored, inward: bool, top: u64) {
+pub(super) fn push_handler(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    v: &Vectored,
+    inward: bool,
+    status: u32,
+    top: u64,
+) {
     cpu.begin_frame(4);
     let mut top = top;
     let segment = |s| u32::from(cpu.state.segment(s).selector.0);
     let outer = [segment(SegReg::Ss), cpu.state.reg32(gpr::ESP)];
-    let back = [cpu.state.eflags(), segment(SegReg::Cs), cpu.state.eip()];
+    let eflags = cpu.state.system_flags | status;
+    let back = [eflags, segment(SegReg::Cs), cpu.state.eip()];
     if inward {
         push(cpu, sys, &mut top, outer);
     }
@@ -370,9 +380,13 @@ pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System, from: Place) -> Opti
 /// Takes the flags of an IRETD that doesn't lead to virtual-8086 mode, as far as CPL may.
 #[inline(always)]
 pub(super) fn take_flags(cpu: &mut Cpu, eflags: u32) {
-    let mut mask = flags::WIDE | Eflags::RF | flags::guarded(cpu);
-    if cpu.state.cpl == 0 {
-        mask |= Eflags::VIF | Eflags::VIP;
-    }
+    let mask = taken_flags(cpu);
     flags::replace(cpu, eflags, mask);
+}
+
+/// The flags that IRETD takes at this CPL.
+#[inline(always)]
+pub(super) fn taken_flags(cpu: &Cpu) -> Eflags {
+    let mask = flags::WIDE | Eflags::RF | flags::guarded(cpu);
+    if cpu.state.cpl == 0 { mask | Eflags::VIF | Eflags::VIP } else { mask }
 }
