@@ -289,6 +289,12 @@ impl Mode {
         self.0 >> Self::FLAT & 0x3F == 0x3F
     }
 
+    /// All segments but CS are the whole linear address space.
+    #[must_use]
+    pub const fn is_flat_but_code(self) -> bool {
+        self.0 >> Self::FLAT & 0x3F == 0x3F & !(1 << x86::SegReg::Cs as u32)
+    }
+
     /// Segment `s` is 64 KiB long.
     #[must_use]
     pub const fn half(self, s: x86::SegReg) -> bool {

@@ -40,12 +40,22 @@ impl Context {
         self.version = cpu.mmu.view().version();
     }
 
+    #[inline(always)]
     pub(crate) fn take_segments(&mut self, cpu: &Cpu, mode: Mode) {
-        for s in SegReg::ALL.into_iter().filter(|s| !mode.flat(*s)) {
-            let n = s as usize;
-            self.base[n] = u64::from(cpu.state.segment(s).base as u32);
-            (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
+        // Code can't be written: of flat segments it is the one that is looked up.
+        if mode.is_flat_but_code() {
+            return self.take_segment(cpu, SegReg::Cs);
         }
+        for s in SegReg::ALL.into_iter().filter(|s| !mode.flat(*s)) {
+            self.take_segment(cpu, s);
+        }
+    }
+
+    #[inline(always)]
+    fn take_segment(&mut self, cpu: &Cpu, s: SegReg) {
+        let n = s as usize;
+        self.base[n] = u64::from(cpu.state.segment(s).base as u32);
+        (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
     }
 
     /// Takes over all that can change while emitted code isn't running: the processor's mode,
@@ -96,10 +106,47 @@ pub unsafe extern "sysv64" fn callout(context: *mut Context, site: u32) -> u32 {
     };
     context.callouts += 1;
     site.calls += 1;
+    if site.after == After::Leaves
+        && let Some(way) = turn::way(site.insn.code)
+    {
+        return by_note(context, cpu, sys, site, way);
+    }
+    carry_out_counted(context, cpu, sys, site)
+}
+
+#[inline(never)]
+fn carry_out_counted(
+    context: &mut Context,
+    cpu: &mut Cpu,
+    sys: &mut System,
+    site: &mut Site,
+) -> u32 {
     let before = context.steps(site.left);
     let exit = carry_out(context, cpu, sys, site);
     context.callout_steps += cpu.steps - before;
     exit
+}
+
+/// A crossing that was seen before, as the processor noted it; else [`carry_out`].
+#[inline(always)]
+fn by_note(
+    context: &mut Context,
+    cpu: &mut Cpu,
+    sys: &mut System,
+    site: &mut Site,
+    way: turn::Way,
+) -> u32 {
+    cpu.steps = context.steps(site.left);
+    cpu.state.rip = u64::from(site.eip.wrapping_add(u32::from(site.insn.len)));
+    if site.af_clear {
+        context.flags &= !AF;
+    }
+    if !way(context, cpu, sys, site) {
+        return carry_out_counted(context, cpu, sys, site);
+    }
+    cpu.steps += 1;
+    context.callout_steps += 1;
+    land(context, cpu, sys)
 }
 
 fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut Site) -> u32 {
@@ -110,10 +157,6 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
         context.flags &= !AF;
     }
     cpu.forget_followed();
-    if site.after == After::Leaves && passes(context, cpu, sys, site) {
-        cpu.steps += 1;
-        return land(context, cpu, sys);
-    }
     if site.flags {
         cpu.state.arith = unpack(context.flags);
     }
@@ -203,12 +246,6 @@ fn go_on(context: &mut Context, cpu: &mut Cpu, sys: &mut System) -> u32 {
     let crossing = cpu.followed();
     context.turn(cpu, sys, windows, jumps, crossing);
     find(context, cpu, jumps)
-}
-
-fn passes(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
-    // SAFETY: as in `go_on`.
-    let jumps = unsafe { &*context.cache };
-    turn::pass(context, cpu, sys, site, jumps)
 }
 
 /// [`go_on`] where nothing waits at the boundary.

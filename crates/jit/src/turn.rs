@@ -82,28 +82,55 @@ impl Context {
 
 /// Passes the crossing of a site, if it is one that was noted: RIP stands behind it. True if it did;
 /// only steps are still to be counted.
+pub(crate) type Way = fn(&mut Context, &mut Cpu, &mut System, &Site) -> bool;
+
+/// How an instruction may cross.
 #[inline(always)]
-pub(crate) fn pass(
-    context: &mut Context,
-    cpu: &mut Cpu,
-    sys: &mut System,
-    site: &Site,
-    jumps: &Jumps,
-) -> bool {
-    match site.insn.code {
-        Code::Int_imm8 => {
-            let status = context.flags >> 8 & 0xD5 | (context.flags & 1) << 11;
-            cpu.pass_int(sys, site.insn.imm as u8, status)
-        }
-        Code::Iretd => {
-            let Some(frame) = cpu.iret_frame(sys, |eip| jumps.resumes(eip)) else { return false };
-            cpu.pass_iret(&frame);
-            let eflags = frame.words[2];
-            context.flags = (eflags & 0xD5) << 8 | eflags >> 11 & 1;
-            true
-        }
-        Code::Call_ptr1632 => cpu.pass_gate(sys, Selector(site.insn.imm2)),
-        Code::Retfd | Code::Retfd_imm16 => cpu.pass_far_return(sys, site.insn.imm & 0xFFFF),
-        _ => false,
-    }
+pub(crate) fn way(code: Code) -> Option<Way> {
+    Some(match code {
+        Code::Int_imm8 => int,
+        Code::Iretd => iret,
+        Code::Call_ptr1632 => gate,
+        Code::Retfd | Code::Retfd_imm16 => far_return,
+        Code::Ud2 => undefined,
+        _ => return None,
+    })
+}
+
+/// The status flags, as EFLAGS has them.
+#[inline(always)]
+fn status(context: &Context) -> u32 {
+    context.flags >> 8 & 0xD5 | (context.flags & 1) << 11
+}
+
+#[inline(never)]
+fn int(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
+    cpu.pass_int(sys, site.insn.imm as u8, status(context))
+}
+
+#[inline(never)]
+fn iret(context: &mut Context, cpu: &mut Cpu, sys: &mut System, _: &Site) -> bool {
+    // SAFETY: it lives as long as the engine whose context this is, and nobody else uses it while
+    // emitted code runs.
+    let jumps = unsafe { &*context.cache };
+    let Some(frame) = cpu.iret_frame(sys, |eip| jumps.resumes(eip)) else { return false };
+    cpu.pass_iret(&frame);
+    let eflags = frame.words[2];
+    context.flags = (eflags & 0xD5) << 8 | eflags >> 11 & 1;
+    true
+}
+
+#[inline(never)]
+fn gate(_: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
+    cpu.pass_gate(sys, Selector(site.insn.imm2))
+}
+
+#[inline(never)]
+fn far_return(_: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
+    cpu.pass_far_return(sys, site.insn.imm & 0xFFFF)
+}
+
+#[inline(never)]
+fn undefined(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
+    cpu.pass_undefined(sys, &site.insn, status(context))
 }

@@ -6,10 +6,12 @@
 
 use super::notes::{self, Frame};
 use super::plain::{self, Vectored};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Link};
 use bus::System;
+use decode::Insn;
+use x86::cause::OpcodeCheck;
 use x86::event::{Source, Wanted};
-use x86::{Eflags, Intercept, Selector};
+use x86::{Cause, Eflags, Fault, Intercept, Selector, Vector};
 
 /// Flags that IRETD may not bring: what they mean for the instruction behind it is looked at.
 const LOOKED_AT: Eflags = Eflags::TF.union(Eflags::VM).union(Eflags::AC).union(Eflags::VIP);
@@ -44,6 +46,30 @@ impl Cpu {
         let done = self.may_pass() && notes::follow_handler(self, sys, v, status).is_some();
         self.callouts[Intercept::Int as usize] += u64::from(done);
         done
+    }
+
+    /// #UD of UD2, with RIP behind it; `status` are the status flags.
+    #[inline(always)]
+    pub fn pass_undefined(&mut self, sys: &mut System, insn: &Insn, status: u32) -> bool {
+        if !self.may_pass() || self.events.wants(Wanted::FAULTS) {
+            return false;
+        }
+        let (vector, source) = (Vector::InvalidOpcode as u8, Source::Exception);
+        let v = Vectored { vector, is_software: false, source, error_code: None };
+        let next = self.state.rip;
+        self.state.rip = u64::from(self.start_ip(insn));
+        let (at, bytes) = (self.state.place(), self.opcode_bytes(sys));
+        if notes::follow_handler(self, sys, v, status | Eflags::RF.bits()).is_none() {
+            self.state.rip = next;
+            return false;
+        }
+        let cause = Cause::Opcode { bytes, why: OpcodeCheck::Deliberate };
+        self.cause = cause;
+        self.state.repeat_flags = None;
+        self.chain.clear();
+        let cr2 = self.state.cr2 as u32;
+        self.chain.push(Link { fault: Fault::ud(), cause, at, cr2 });
+        true
     }
 
     /// CALL through a gate, with RIP behind it.

@@ -323,7 +323,11 @@ pub(super) fn far_return(cpu: &mut Cpu, sys: &mut System, drop: u32, from: Place
 #[inline(always)]
 pub(super) fn frame<const N: usize>(cpu: &Cpu, sys: &System, ahead: u32) -> Option<[u32; N]> {
     let place = words_at(cpu, ahead, 4 * N as u32)?;
-    Some(std::array::from_fn(|n| load::<u32>(sys, place + 4 * n as u64)))
+    let mut words = [0; N];
+    for (n, word) in (0..).zip(&mut words) {
+        *word = load::<u32>(sys, place + 4 * n);
+    }
+    Some(words)
 }
 
 /// Where `bytes` bytes of the present stack lie in guest memory, `ahead` bytes from its top.
