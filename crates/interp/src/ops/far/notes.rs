@@ -400,7 +400,7 @@ pub struct Frame<const N: usize> {
 
 impl<const N: usize> Frame<N> {
     #[inline(always)]
-    pub(super) fn of(cpu: &Cpu, sys: &System, drop: u32) -> Option<Self> {
+    pub(in crate::ops) fn of(cpu: &Cpu, sys: &System, drop: u32) -> Option<Self> {
         let cpl = cpu.state.cpl;
         let words: [u32; N] = plain::frame(cpu, sys, 0)?;
         let cs = Selector(words[1] as u16);
