@@ -113,7 +113,10 @@ fn iret(context: &mut Context, cpu: &mut Cpu, sys: &mut System, _: &Site) -> boo
     // SAFETY: it lives as long as the engine whose context this is, and nobody else uses it while
     // emitted code runs.
     let jumps = unsafe { &*context.cache };
-    let Some(frame) = cpu.iret_frame(sys, |eip| jumps.resumes(eip)) else { return false };
+    // RF stays where the budget ends.
+    let goes_on = cpu.steps + 1 < cpu.budget_end;
+    let resumes = |eip| goes_on && jumps.resumes(eip);
+    let Some(frame) = cpu.iret_frame(sys, resumes) else { return false };
     cpu.pass_iret(&frame);
     let eflags = frame.words[2];
     context.flags = (eflags & 0xD5) << 8 | eflags >> 11 & 1;

@@ -291,7 +291,7 @@ fn modes_and_flags_that_arent_plain_do_the_same_both_ways() {
         let popped = |m: &mut Machine| m.poke(0x9000 - 12, &flag.bits().to_le_bytes());
         both(|m| (in_ring_0(m), popped(m)).1, IRET);
     }
-    // Virtual-8086 mode, and an EIP beyond a segment of 64 KiB.
+    // Virtual-8086 mode.
     let popped = |m: &mut Machine| m.poke(0x9000 - 12, &Eflags::VM.bits().to_le_bytes());
     both(|m| (in_ring_0(m), popped(m)).1, IRET);
     let ring_0_data = |m: &mut Machine| {
@@ -299,6 +299,48 @@ fn modes_and_flags_that_arent_plain_do_the_same_both_ways() {
         m.cpu.set_segment(SegReg::Fs, kernel);
     };
     assert_eq!(both(|m| (in_ring_0(m), ring_0_data(m)).1, IRET), None);
+}
+
+/// Without paging nothing but CR0.PE tells.
+#[test]
+fn an_interrupt_in_real_mode_does_the_same_both_ways() {
+    let real = |m: &mut Machine| {
+        m.cpu.state.cr0 &= !Cr0::PG.bits();
+        m.cpu.sync();
+        for _ in 0..5 {
+            m.run(INT, true).expect("all is in order");
+        }
+        m.poke(IDT + 4 * 0x30, &[0x34, 0x12, 0, 0x50]);
+        m.cpu.state.cr0 &= !Cr0::PE.bits();
+        m.cpu.sync();
+    };
+    assert_eq!(both(real, INT), None);
+}
+
+#[test]
+fn a_vector_from_another_ring_does_the_same_both_ways() {
+    let within = |m: &mut Machine| {
+        for way in [INT; 5].into_iter().chain([IRET; 5]) {
+            m.run(way, true).expect("all is in order");
+        }
+        assert_eq!(m.cpu.state.cpl, 3);
+    };
+    assert_eq!(both(within, INT), None);
+}
+
+#[test]
+fn a_return_beyond_its_segment_is_refused_both_ways() {
+    let small = |m: &mut Machine| {
+        let code = USER_CODE.0 & !(1 << 55) & !(0xF << 48) & !0xFFFF | 0x4FFF;
+        m.poke(GDT + 0x18, &code.to_le_bytes());
+        for _ in 0..4 {
+            m.run(INT, true).expect("all is in order");
+            m.run(IRET, true).expect("all is in order");
+        }
+        m.run(INT, true).expect("all is in order");
+        m.poke(0x9000 - 20, &0x5000_u32.to_le_bytes());
+    };
+    assert_eq!(both(small, IRET), Some(Fault::gp(0)));
 }
 
 /// Stacks that run over their ends, or over a page's.
