@@ -96,7 +96,7 @@ pub struct Cpu {
     pub(crate) write_end: [u64; 6],
     /// Bit `s`: segment `s` starts at 0, ends at 4 GiB, and may be read and written. Bit `8 + s`:
     /// it ends at 64 KiB, and may be read and written.
-    shapes: u16,
+    shapes: u32,
     /// Segments that crossings load again and again.
     described: [Described; DESCRIBED],
     /// Crossings that were seen.
@@ -245,7 +245,7 @@ impl Cpu {
         self.read_end[s as usize] = derived.read_end;
         self.write_end[s as usize] = derived.write_end;
         let n = s as u32;
-        self.shapes = self.shapes & !(0x101 << n) | derived.shape << n;
+        self.shapes = self.shapes & !(0x101 << n) | u32::from(derived.shape) << n;
     }
 
     /// Loads a segment register with what a descriptor says. [`State::uses_descriptors`] holds.
@@ -255,15 +255,19 @@ impl Cpu {
         if known.descriptor != d || known.segment.selector != selector {
             self.describe(selector, d);
         }
-        let known = self.described[usize::from(selector.0 >> 3) % DESCRIBED];
-        self.take_described(s, &known);
+        let known = &self.described[usize::from(selector.0 >> 3) % DESCRIBED];
+        let derived = known.derived;
+        self.state.seg[s as usize] = known.segment;
+        self.take_derived(s, derived);
     }
 
-    /// Loads a segment register with what was made of a descriptor.
+    /// Loads a segment register with what a note has of it. Straight from there: the parts of a
+    /// copy would be stored one by one and loaded as a whole, which the host waits for.
     #[inline(always)]
-    pub(crate) fn take_described(&mut self, s: SegReg, described: &Described) {
-        self.state.seg[s as usize] = described.segment;
-        self.take_derived(s, described.derived);
+    pub(crate) fn take_noted(&mut self, s: SegReg, which: impl Fn(&Notes) -> &Described) {
+        self.state.seg[s as usize] = which(&self.notes).segment;
+        let derived = which(&self.notes).derived;
+        self.take_derived(s, derived);
     }
 
     /// What a descriptor says. [`State::uses_descriptors`] holds.
@@ -284,7 +288,7 @@ impl Cpu {
     /// it ends at 64 KiB, and may be read and written.
     #[inline]
     #[must_use]
-    pub fn segment_shapes(&self) -> u16 {
+    pub fn segment_shapes(&self) -> u32 {
         self.shapes
     }
 

@@ -266,7 +266,7 @@ impl Mode {
                 | u32::from(state.stack32()) << 1
                 | u32::from(state.cpl == 3) << 2
                 | u32::from(window) << 3
-                | u32::from(cpu.segment_shapes()) << Self::FLAT
+                | cpu.segment_shapes() << Self::FLAT
                 | crate::fpu::mode(state),
         )
     }

@@ -24,7 +24,7 @@ pub struct Turn {
     /// The code view before it.
     from: u64,
     /// What is known of the data segments: [`Cpu::segment_shapes`].
-    shapes: u16,
+    shapes: u32,
     /// A window is open.
     is_open: bool,
     /// The mode behind it, and all that the number of its code view stands for.

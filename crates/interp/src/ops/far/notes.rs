@@ -63,6 +63,8 @@ pub(crate) struct Note {
     words: [Word; 3],
     /// Where SS and ESP of the inner stack lie, and that offset in the TSS.
     tss: (u64, u32),
+    /// The ring that it leads to.
+    ring: u8,
     code: Described,
     stack: Described,
 }
@@ -77,6 +79,7 @@ impl Note {
         tr: Segment::null(Selector(0)),
         words: [Word::NONE; 3],
         tss: (0, 0),
+        ring: 0,
         code: Described::NULL,
         stack: Described::NULL,
     };
@@ -84,13 +87,13 @@ impl Note {
 
 /// Crossings noted of each kind: a power of two.
 const EACH: usize = 8;
+/// Notes in all: a power of two.
+const ALL: usize = 4 * EACH;
 
 /// The crossings of a processor: a cache.
 #[derive(Clone, Debug)]
 pub(crate) struct Notes {
-    handlers: [Note; EACH],
-    gates: [Note; EACH],
-    returns: [Note; EACH],
+    all: [Note; ALL],
     /// Notes made so far.
     count: u64,
     /// The number of the note followed last.
@@ -99,9 +102,31 @@ pub(crate) struct Notes {
 
 impl Default for Notes {
     fn default() -> Self {
-        let none = [Note::NONE; EACH];
-        Self { handlers: none, gates: none, returns: none, count: 0, followed: 0 }
+        Self { all: [Note::NONE; ALL], count: 0, followed: 0 }
     }
+}
+
+impl Notes {
+    #[inline(always)]
+    fn at(&self, n: usize) -> &Note {
+        &self.all[n % ALL]
+    }
+}
+
+/// Where the handlers of a vector are noted, passages of a call gate, and returns to a segment.
+#[inline(always)]
+fn vector_place(vector: u8) -> usize {
+    usize::from(vector) % EACH
+}
+
+#[inline(always)]
+fn gate_place(gate: Selector) -> usize {
+    EACH + usize::from(gate.0 >> 3) % EACH
+}
+
+#[inline(always)]
+fn return_place(code: Selector) -> usize {
+    2 * EACH + usize::from(code.0 >> 3) % EACH
 }
 
 /// Of a crossing that was seen once under its version.
@@ -150,12 +175,6 @@ impl Note {
         (self.tr.base ^ tr.base) | u64::from(self.tr.limit ^ tr.limit) | attrs == 0
     }
 
-    /// The ring that it leads to.
-    #[inline(always)]
-    fn ring(&self) -> u8 {
-        self.code.segment.selector.rpl()
-    }
-
     /// The inner stack with room for so many bytes.
     #[inline(always)]
     fn inner_stack(&self, cpu: &Cpu, sys: &System, bytes: u32) -> Option<(u32, u64)> {
@@ -165,7 +184,7 @@ impl Note {
             return None;
         }
         let bounds = (segment.base as u32, segment.limit);
-        plain::room(cpu, bounds, words as u32, bytes, self.ring())
+        plain::room(cpu, bounds, words as u32, bytes, self.ring)
     }
 
     /// What is told of it.
@@ -220,6 +239,7 @@ fn make(cpu: &Cpu, sys: &System, key: u64, read: &Read) -> Option<Note> {
         idtr: state.idtr,
         tr: state.tr,
         words: [code; 3],
+        ring: read.code.0.rpl(),
         code: cpu.described(read.code.0, read.code.1),
         ..Note::NONE
     };
@@ -230,7 +250,7 @@ fn make(cpu: &Cpu, sys: &System, key: u64, read: &Read) -> Option<Note> {
         note.words[2] = Word::of(cpu, sys, selector, d)?;
         note.stack = cpu.described(selector, d);
         if read.gate.is_some() {
-            let offset = 8 * u32::from(note.ring()) + x86::tss::tss32::ESP0;
+            let offset = 8 * u32::from(note.ring) + x86::tss::tss32::ESP0;
             let lin = state.tr.base.wrapping_add(u64::from(offset));
             note.tss = (cpu.mmu.view().read(lin & 0xFFFF_FFFF, 8, false)?, offset);
         }
@@ -242,54 +262,49 @@ fn make(cpu: &Cpu, sys: &System, key: u64, read: &Read) -> Option<Note> {
 #[inline]
 pub(super) fn note_handler(cpu: &mut Cpu, sys: &System, v: &Vectored, cpl: u8, read: &Read) {
     let key = vector_key(v, cpl);
-    note(cpu, sys, |notes| &mut notes.handlers[usize::from(v.vector) % EACH], key, read);
+    note(cpu, sys, vector_place(v.vector), key, read);
 }
 
 /// Notes that a call gate was passed from `cpl`.
 #[inline]
 pub(super) fn note_gate(cpu: &mut Cpu, sys: &System, gate: Selector, cpl: u8, read: &Read) {
     let key = key(gate.0, 0, cpl, true);
-    note(cpu, sys, |notes| &mut notes.gates[usize::from(gate.0 >> 3) % EACH], key, read);
+    note(cpu, sys, gate_place(gate), key, read);
 }
 
 /// Notes that IRET or RETF came from `cpl`.
 #[inline]
 pub(super) fn note_return(cpu: &mut Cpu, sys: &System, cpl: u8, read: &Read) {
     let (cs, ss) = (read.code.0, read.stack.map_or(0, |(ss, _)| ss.0));
-    note(
-        cpu,
-        sys,
-        |notes| &mut notes.returns[usize::from(cs.0 >> 3) % EACH],
-        key(cs.0, ss, cpl, true),
-        read,
-    );
+    note(cpu, sys, return_place(cs), key(cs.0, ss, cpl, true), read);
 }
 
 #[inline(always)]
-fn note(
-    cpu: &mut Cpu,
-    sys: &System,
-    place: impl Fn(&mut Notes) -> &mut Note,
-    key: u64,
-    read: &Read,
-) {
+fn note(cpu: &mut Cpu, sys: &System, n: usize, key: u64, read: &Read) {
     let version = cpu.mmu.view().version();
-    if comes_again(place(&mut cpu.notes), key, version)
+    if comes_again(&mut cpu.notes.all[n % ALL], key, version)
         && let Some(made) = make(cpu, sys, key, read)
     {
         cpu.notes.count += 1;
         let id = cpu.notes.count;
-        *place(&mut cpu.notes) = Note { id, ..made };
+        cpu.notes.all[n % ALL] = Note { id, ..made };
     }
 }
 
 /// Goes on in a noted code segment.
 #[inline(always)]
-fn arrive(cpu: &mut Cpu, id: u64, code: Described, eip: u32) {
-    cpu.state.cpl = code.segment.selector.rpl();
-    cpu.take_described(SegReg::Cs, &code);
+fn arrive(cpu: &mut Cpu, n: usize, eip: u32) {
+    cpu.state.cpl = cpu.notes.at(n).ring;
+    cpu.take_noted(SegReg::Cs, |notes| &notes.at(n).code);
     cpu.state.rip = u64::from(eip);
-    cpu.notes.followed = id;
+    cpu.notes.followed = cpu.notes.at(n).id;
+}
+
+/// Takes a noted stack.
+#[inline(always)]
+fn take_stack(cpu: &mut Cpu, n: usize, esp: u32) {
+    cpu.take_noted(SegReg::Ss, |notes| &notes.at(n).stack);
+    cpu.state.set_reg32(gpr::ESP, esp);
 }
 
 /// Enters a handler as noted; `status` are the status flags. What hangs on CPL and EFLAGS.AC is
@@ -302,28 +317,29 @@ pub(super) fn follow_handler(
     status: u32,
 ) -> Option<()> {
     let cpl = cpu.state.cpl;
-    let note = &cpu.notes.handlers[usize::from(v.vector) % EACH];
+    let n = vector_place(v.vector);
+    let note = cpu.notes.at(n);
     let stands = note.stands(cpu, sys, vector_key(&v, cpl))
         && table_changes(&note.idtr, &cpu.state.idtr) == 0
         && note.task_stands(cpu);
     if !stands {
         return None;
     }
-    let (gate, inward) = (Descriptor(note.words[0].value), note.ring() < cpl);
+    let (gate, inward) = (Descriptor(note.words[0].value), note.ring < cpl);
     let words = 3 + 2 * u32::from(inward) + u32::from(v.error_code.is_some());
     let (esp, place) = if inward {
         note.inner_stack(cpu, sys, 4 * words)?
     } else {
         plain::own_stack(cpu, 4 * words)?
     };
-    let (code, stack, id) = (note.code, note.stack, note.id);
     plain::push_handler(cpu, sys, &v, inward, status, place + 4 * u64::from(words));
     if inward {
-        cpu.take_described(SegReg::Ss, &stack);
+        take_stack(cpu, n, esp);
+    } else {
+        cpu.state.set_reg32(gpr::ESP, esp);
     }
-    cpu.state.set_reg32(gpr::ESP, esp);
     plain::clear_flags(cpu, gate);
-    arrive(cpu, id, code, gate.gate_offset());
+    arrive(cpu, n, gate.gate_offset());
     Some(())
 }
 
@@ -335,24 +351,20 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
     follow_handler(cpu, sys, v, status)?;
     cpu.sync_ring();
     if let Some(from) = from {
-        let note = cpu.notes.handlers[usize::from(v.vector) % EACH];
-        let inward = note.ring() < from.ring;
+        let note = *cpu.notes.at(vector_place(v.vector));
+        let inward = note.ring < from.ring;
         let stack = if inward { note.tss_stack(cpu) } else { StackFrom::Same };
         note.tell(cpu, Some(Descriptor(note.words[0].value)), stack, v.via(), from);
     }
     Some(())
 }
 
-#[inline(always)]
-fn gate_place(selector: Selector) -> usize {
-    usize::from(selector.0 >> 3) % EACH
-}
-
 /// CALL through a call gate inwards as noted, under the same terms as [`follow_handler`].
 #[inline(always)]
 pub(super) fn follow_gate(cpu: &mut Cpu, sys: &mut System, selector: Selector) -> Option<()> {
     let cpl = cpu.state.cpl;
-    let note = &cpu.notes.gates[gate_place(selector)];
+    let n = gate_place(selector);
+    let note = cpu.notes.at(n);
     if !note.stands(cpu, sys, key(selector.0, 0, cpl, true)) || !note.task_stands(cpu) {
         return None;
     }
@@ -360,11 +372,9 @@ pub(super) fn follow_gate(cpu: &mut Cpu, sys: &mut System, selector: Selector) -
     let parameters = u32::from(gate.gate_count());
     let from = plain::words_at(cpu, 0, 4 * parameters)?;
     let (esp, place) = note.inner_stack(cpu, sys, 16 + 4 * parameters)?;
-    let (code, stack, id) = (note.code, note.stack, note.id);
     plain::push_call(cpu, sys, parameters, from, place + 16 + 4 * u64::from(parameters));
-    cpu.take_described(SegReg::Ss, &stack);
-    cpu.state.set_reg32(gpr::ESP, esp);
-    arrive(cpu, id, code, gate.gate_offset());
+    take_stack(cpu, n, esp);
+    arrive(cpu, n, gate.gate_offset());
     Some(())
 }
 
@@ -377,7 +387,7 @@ pub(super) fn call_gate(cpu: &mut Cpu, sys: &mut System, far: &Far) -> Option<()
     follow_gate(cpu, sys, far.selector)?;
     cpu.sync_ring();
     if cpu.events.wants(Wanted::CROSSINGS) {
-        let note = cpu.notes.gates[gate_place(far.selector)];
+        let note = *cpu.notes.at(gate_place(far.selector));
         let gate = Descriptor(note.words[0].value);
         let via = Via::CallGate { selector: far.selector, parameters: gate.gate_count() };
         note.tell(cpu, Some(gate), note.tss_stack(cpu), via, far.from);
@@ -410,8 +420,8 @@ impl<const N: usize> Frame<N> {
         } else {
             None
         };
-        let place = usize::from(cs.0 >> 3) % EACH;
-        let note = &cpu.notes.returns[place];
+        let place = return_place(cs);
+        let note = cpu.notes.at(place);
         let key = key(cs.0, outer.map_or(0, |(ss, _)| ss.0), cpl, true);
         let is_good = note.stands(cpu, sys, key) && words[0] <= note.code.segment.limit;
         is_good.then_some(Self { words, outer, drop, place })
@@ -420,17 +430,14 @@ impl<const N: usize> Frame<N> {
     /// Takes stack and code, under the same terms as [`follow_handler`].
     #[inline(always)]
     pub(super) fn follow(&self, cpu: &mut Cpu) {
-        let note = &cpu.notes.returns[self.place];
-        let (code, stack, id) = (note.code, note.stack, note.id);
         if let Some((_, esp)) = self.outer {
-            cpu.take_described(SegReg::Ss, &stack);
-            cpu.state.set_reg32(gpr::ESP, esp.wrapping_add(self.drop));
-            ret::drop_inner_segments(cpu, code.segment.selector.rpl());
+            take_stack(cpu, self.place, esp.wrapping_add(self.drop));
+            ret::drop_inner_segments(cpu, cpu.notes.at(self.place).ring);
         } else {
             let esp = cpu.state.reg32(gpr::ESP).wrapping_add(4 * N as u32 + self.drop);
             cpu.state.set_reg32(gpr::ESP, esp);
         }
-        arrive(cpu, id, code, self.words[0]);
+        arrive(cpu, self.place, self.words[0]);
     }
 
     /// [`Frame::follow`], with what goes with it.
@@ -453,7 +460,7 @@ impl<const N: usize> Frame<N> {
             cpu.tell_words(&[esp, u32::from(ss.0)]);
         }
         let stack = if self.outer.is_some() { StackFrom::Popped } else { StackFrom::Same };
-        let note = cpu.notes.returns[self.place];
+        let note = *cpu.notes.at(self.place);
         note.tell(cpu, None, stack, via, from);
     }
 }
