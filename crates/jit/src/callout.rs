@@ -5,7 +5,7 @@ use crate::abi::{Context, Exit, Mode};
 use crate::block::{After, Site};
 use crate::door::{Before, Door};
 use crate::jumps::{CodeView, Jumps};
-use crate::turn;
+use crate::turn::Way;
 use crate::window::Windows;
 use bus::System;
 use interp::Cpu;
@@ -106,9 +106,7 @@ pub unsafe extern "sysv64" fn callout(context: *mut Context, site: u32) -> u32 {
     };
     context.callouts += 1;
     site.calls += 1;
-    if site.after == After::Leaves
-        && let Some(way) = turn::way(site.insn.code)
-    {
+    if let Some(way) = site.way {
         return by_note(context, cpu, sys, site, way);
     }
     carry_out_counted(context, cpu, sys, site)
@@ -134,19 +132,22 @@ fn by_note(
     cpu: &mut Cpu,
     sys: &mut System,
     site: &mut Site,
-    way: turn::Way,
+    way: Way,
 ) -> u32 {
     cpu.steps = context.steps(site.left);
     cpu.state.rip = u64::from(site.eip.wrapping_add(u32::from(site.insn.len)));
     if site.af_clear {
         context.flags &= !AF;
     }
-    if !way(context, cpu, sys, site) {
+    // SAFETY: as in `go_on`.
+    let (windows, jumps) = unsafe { (&mut *context.windows, &mut *context.cache) };
+    if !way(context, cpu, sys, site, jumps) {
         return carry_out_counted(context, cpu, sys, site);
     }
     cpu.steps += 1;
     context.callout_steps += 1;
-    land(context, cpu, sys)
+    context.turn(cpu, sys, windows, jumps, cpu.followed());
+    find(context, cpu, jumps)
 }
 
 fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut Site) -> u32 {
@@ -245,14 +246,6 @@ fn go_on(context: &mut Context, cpu: &mut Cpu, sys: &mut System) -> u32 {
     }
     let crossing = cpu.followed();
     context.turn(cpu, sys, windows, jumps, crossing);
-    find(context, cpu, jumps)
-}
-
-/// [`go_on`] where nothing waits at the boundary.
-fn land(context: &mut Context, cpu: &mut Cpu, sys: &mut System) -> u32 {
-    // SAFETY: as in `go_on`.
-    let (windows, jumps) = unsafe { (&mut *context.windows, &mut *context.cache) };
-    context.turn(cpu, sys, windows, jumps, cpu.followed());
     find(context, cpu, jumps)
 }
 

@@ -27,7 +27,7 @@ pub mod stats;
 mod strings;
 mod stubs;
 pub mod survey;
-mod turn;
+pub mod turn;
 pub mod window;
 
 pub use arena::JitError;

@@ -82,11 +82,11 @@ impl Context {
 
 /// Passes the crossing of a site, if it is one that was noted: RIP stands behind it. True if it did;
 /// only steps are still to be counted.
-pub(crate) type Way = fn(&mut Context, &mut Cpu, &mut System, &Site) -> bool;
+pub type Way = fn(&mut Context, &mut Cpu, &mut System, &Site, &Jumps) -> bool;
 
 /// How an instruction may cross.
-#[inline(always)]
-pub(crate) fn way(code: Code) -> Option<Way> {
+#[must_use]
+pub fn way(code: Code) -> Option<Way> {
     Some(match code {
         Code::Int_imm8 => int,
         Code::Iretd => iret,
@@ -103,37 +103,29 @@ fn status(context: &Context) -> u32 {
     context.flags >> 8 & 0xD5 | (context.flags & 1) << 11
 }
 
-#[inline(never)]
-fn int(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
-    cpu.pass_int(sys, site.insn.imm as u8, status(context))
+fn int(c: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, _: &Jumps) -> bool {
+    cpu.pass_int(sys, site.insn.imm as u8, status(c))
 }
 
-#[inline(never)]
-fn iret(context: &mut Context, cpu: &mut Cpu, sys: &mut System, _: &Site) -> bool {
-    // SAFETY: it lives as long as the engine whose context this is, and nobody else uses it while
-    // emitted code runs.
-    let jumps = unsafe { &*context.cache };
+fn iret(c: &mut Context, cpu: &mut Cpu, sys: &mut System, _: &Site, jumps: &Jumps) -> bool {
     // RF stays where the budget ends.
     let goes_on = cpu.steps + 1 < cpu.budget_end;
     let resumes = |eip| goes_on && jumps.resumes(eip);
     let Some(frame) = cpu.iret_frame(sys, resumes) else { return false };
     cpu.pass_iret(&frame);
     let eflags = frame.words[2];
-    context.flags = (eflags & 0xD5) << 8 | eflags >> 11 & 1;
+    c.flags = (eflags & 0xD5) << 8 | eflags >> 11 & 1;
     true
 }
 
-#[inline(never)]
-fn gate(_: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
+fn gate(_: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, _: &Jumps) -> bool {
     cpu.pass_gate(sys, Selector(site.insn.imm2))
 }
 
-#[inline(never)]
-fn far_return(_: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
+fn far_return(_: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, _: &Jumps) -> bool {
     cpu.pass_far_return(sys, site.insn.imm & 0xFFFF)
 }
 
-#[inline(never)]
-fn undefined(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
-    cpu.pass_undefined(sys, &site.insn, status(context))
+fn undefined(c: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, _: &Jumps) -> bool {
+    cpu.pass_undefined(sys, &site.insn, status(c))
 }
