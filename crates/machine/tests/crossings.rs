@@ -26,8 +26,9 @@ const POINTERS: u32 = 0x5100;
 const IDT: u32 = 0x6000;
 const GDT: u32 = 0x7000;
 const TSS: u32 = 0x8000;
-const STACK0: u32 = 0x9800;
-const STACK3: u32 = 0xA800;
+/// Neither is aligned: with EFLAGS.AC that shows in ring 3.
+const STACK0: u32 = 0x9802;
+const STACK3: u32 = 0xA802;
 const DIRECTORY: u32 = 0xB000;
 const TABLE: u32 = 0xC000;
 /// From a table to the other one.
@@ -192,6 +193,8 @@ impl Guest<'_> {
         state.idtr = TableReg { base: u64::from(IDT), limit: 0x7FF };
         // PG, WP, AM, NE, PE.
         (state.cr0, state.cr3, state.cpl) = (0x8005_0021, u64::from(DIRECTORY), 3);
+        // PVI.
+        state.cr4 = 2;
         state.set_reg32(gpr::ESP, STACK3);
         state.rip = u64::from(CODE);
         machine.changed();
@@ -364,6 +367,17 @@ fn that_come_back_with_other_flags() {
         compare(or(flags), and(flags));
     }
     compare(or(Eflags::VM), Vec::new());
+}
+
+#[test]
+fn that_meet_other_flags() {
+    // pushfd ; or dword [esp], flags (or xor) ; popfd
+    let set = |modrm: u8, flags: Eflags| {
+        [&[0x9C, 0x81, modrm, 0x24][..], &flags.bits().to_le_bytes(), &[0x9D]].concat()
+    };
+    for flags in [Eflags::NT, Eflags::AC, Eflags::TF, Eflags::IF, Eflags::DF, Eflags::IOPL] {
+        compare(set(0x0C, flags), set(0x34, flags));
+    }
 }
 
 #[test]
