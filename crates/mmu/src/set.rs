@@ -137,6 +137,13 @@ impl Set {
         true
     }
 
+    /// Marks the translation of a page dirty; true.
+    #[inline(always)]
+    pub(crate) fn mark_dirty(&mut self, lin: LinAddr) -> bool {
+        self.entries[index(lin)] |= Entry::DIRTY;
+        true
+    }
+
     fn remove_one(&mut self, at: usize) {
         let e = Entry(self.entries[at]);
         if e.has(Entry::VALID) {

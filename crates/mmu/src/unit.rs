@@ -416,11 +416,14 @@ impl Mmu {
     }
 
     /// [`Mmu::translate`] and [`Mmu::fill`] in one for a data access within a page, where nothing is
-    /// out of the ordinary: two levels lead to a small page of memory that the set doesn't hold.
+    /// out of the ordinary: two levels lead to a small page of memory that the set doesn't hold, or
+    /// holds as they have it but for D.
     #[inline(always)]
     pub fn refill(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Refill {
         let (write, user) = (access.kind == AccessKind::Write, access.user);
-        if !self.is_plain || (user && self.control.alignment) || self.set.get(lin).is_some() {
+        let old = self.set.get(lin);
+        let is_known = old.is_some_and(|e| !write || e.has(Entry::DIRTY));
+        if !self.is_plain || (user && self.control.alignment) || is_known {
             return Refill::Ask;
         }
         let at = lin.0 as u32;
@@ -432,7 +435,8 @@ impl Mmu {
         let pte = mem.entry(table, at >> 12 & 0x3FF);
         if pde & (READY | LARGE) != READY || pte & PRESENT == 0 {
             let is_absent = pde & PRESENT == 0 || (pde & LARGE == 0 && pte & PRESENT == 0);
-            return if is_absent { Refill::Absent } else { Refill::Ask };
+            // What is held is dropped by the long way.
+            return if is_absent && old.is_none() { Refill::Absent } else { Refill::Ask };
         }
         let marked = pte | ACCESSED | if write { DIRTY } else { 0 };
         let entry = Entry::of_small(pde, marked, self.control.pge);
@@ -445,7 +449,11 @@ impl Mmu {
             return Refill::Ask;
         }
         self.sync(mem);
-        if !self.set.insert_new(lin, entry) {
+        let is_held = match old {
+            None => self.set.insert_new(lin, entry),
+            Some(old) => only_dirtied(old, entry) && self.set.mark_dirty(lin),
+        };
+        if !is_held {
             return Refill::Ask;
         }
         if marked != pte && is_ram {
@@ -453,6 +461,15 @@ impl Mmu {
         }
         self.view.fill(lin.0, offset, right, user);
         Refill::At(offset | lin.offset())
+    }
+
+    /// The fault of an access that [`Mmu::refill`] found [`Refill::Absent`].
+    #[must_use]
+    pub fn absent(&self, mem: &mut Memory, lin: LinAddr, access: Access) -> PageFault {
+        let mut tables = Physical { mem, a20_mask: self.a20_mask };
+        let walk = Walk::new(&mut tables, &self.control, lin);
+        let (step, why) = walk.stopped.expect("an entry isn't present");
+        self.fault(lin, access, why, step.level, step.entry, step.at)
     }
 
     /// Where a page leads and its rights, if that is cached and the page isn't watched.
