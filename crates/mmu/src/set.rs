@@ -137,11 +137,9 @@ impl Set {
         true
     }
 
-    /// Marks the translation of a page dirty; true.
-    #[inline(always)]
-    pub(crate) fn mark_dirty(&mut self, lin: LinAddr) -> bool {
+    /// Marks the translation of a page that has one dirty.
+    pub(crate) fn mark_dirty(&mut self, lin: LinAddr) {
         self.entries[index(lin)] |= Entry::DIRTY;
-        true
     }
 
     fn remove_one(&mut self, at: usize) {

@@ -417,14 +417,15 @@ impl Mmu {
 
     /// [`Mmu::translate`] and [`Mmu::fill`] in one for a data access within a page, where nothing is
     /// out of the ordinary: two levels lead to a small page of memory that the set doesn't hold, or
-    /// holds as they have it but for D.
+    /// holds as they have it but for D, which a write sets.
     #[inline(always)]
     pub fn refill(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Refill {
         let (write, user) = (access.kind == AccessKind::Write, access.user);
-        let old = self.set.get(lin);
-        let is_known = old.is_some_and(|e| !write || e.has(Entry::DIRTY));
-        if !self.is_plain || (user && self.control.alignment) || is_known {
+        if !self.is_plain || (user && self.control.alignment) {
             return Refill::Ask;
+        }
+        if let Some(old) = self.set.get(lin) {
+            return if write { self.dirty(mem, lin, access, old) } else { Refill::Ask };
         }
         let at = lin.0 as u32;
         let Some((directory, _)) = mem.direct((self.control.cr3 as u32) >> 12) else {
@@ -435,8 +436,7 @@ impl Mmu {
         let pte = mem.entry(table, at >> 12 & 0x3FF);
         if pde & (READY | LARGE) != READY || pte & PRESENT == 0 {
             let is_absent = pde & PRESENT == 0 || (pde & LARGE == 0 && pte & PRESENT == 0);
-            // What is held is dropped by the long way.
-            return if is_absent && old.is_none() { Refill::Absent } else { Refill::Ask };
+            return if is_absent { Refill::Absent } else { Refill::Ask };
         }
         let marked = pte | ACCESSED | if write { DIRTY } else { 0 };
         let entry = Entry::of_small(pde, marked, self.control.pge);
@@ -449,17 +449,38 @@ impl Mmu {
             return Refill::Ask;
         }
         self.sync(mem);
-        let is_held = match old {
-            None => self.set.insert_new(lin, entry),
-            Some(old) => only_dirtied(old, entry) && self.set.mark_dirty(lin),
-        };
-        if !is_held {
+        if !self.set.insert_new(lin, entry) {
             return Refill::Ask;
         }
         if marked != pte && is_ram {
             mem.set_entry(table, at >> 12 & 0x3FF, marked);
         }
         self.view.fill(lin.0, offset, right, user);
+        Refill::At(offset | lin.offset())
+    }
+
+    /// [`Mmu::refill`] of a page that the set holds, to be written: D isn't known to be set, or the
+    /// view doesn't hold it any more.
+    #[inline(never)]
+    fn dirty(&mut self, mem: &mut Memory, lin: LinAddr, access: Access, old: Entry) -> Refill {
+        let mut tables = Physical { mem, a20_mask: self.a20_mask };
+        let Some(path) = walk::Straight::find(&mut tables, &self.control, lin) else {
+            return Refill::Ask;
+        };
+        let (entry, user) = (path.entry(&self.control), access.user);
+        let is_same = !old.has(Entry::DIRTY) && only_dirtied(old, entry);
+        let is_forbidden = self.refuses(entry, access).is_some() || (!user && self.control.smap);
+        let Some((page, writable)) = mem.direct((entry.frame().0 >> 12) as u32) else {
+            return Refill::Ask;
+        };
+        if !is_same || is_forbidden || !writable || !mem.is_free(page) {
+            return Refill::Ask;
+        }
+        self.sync(mem);
+        path.mark(&mut Physical { mem, a20_mask: self.a20_mask }, true);
+        self.set.mark_dirty(lin);
+        let offset = u64::from(page) << 12;
+        self.view.fill(lin.0, offset, WriteRight::Free, user);
         Refill::At(offset | lin.offset())
     }
 
