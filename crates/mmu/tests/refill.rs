@@ -102,7 +102,8 @@ fn a_page_that_was_read_is_marked_as_the_long_way_marks_it() {
     let (mut answers, mut others) = (0, 0);
     for (n, user) in (0..8).flat_map(|n| [(n, false), (n, true)]) {
         let [mut short, mut long] = [(); 2].map(|()| Mmu::default());
-        [&mut short, &mut long].map(|m| m.set_control(control(n)));
+        short.set_control(control(n));
+        long.set_control(control(n));
         let access = |kind| Access { kind, user, implicit: false };
         for old in subsets(&[F::WRITE, F::USER, F::DIRTY, F::GLOBAL]) {
             for new in subsets(&[F::PRESENT, F::WRITE, F::USER, F::ACCESSED, F::DIRTY, F::GLOBAL]) {
