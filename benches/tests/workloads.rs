@@ -26,9 +26,13 @@ fn every_workload_prints_its_checksum_in_the_same_steps_by_blocks_and_singly() {
 }
 
 fn machine(workload: &Workload, engine: Engine, translator: Tuning) -> Machine {
+    machine_with(2, workload, engine, translator)
+}
+
+fn machine_with(rounds: u32, workload: &Workload, engine: Engine, translator: Tuning) -> Machine {
     let wanted = Wanted::empty();
     let mut config = MachineConfig { wanted, engine, translator, ..MachineConfig::default() };
-    config.add_image(Arc::from(workload.image_with(2))).unwrap();
+    config.add_image(Arc::from(workload.image_with(rounds))).unwrap();
     let mut machine = Machine::new(config).unwrap();
     let stop = machine.advance(Until::step(u64::MAX));
     assert_eq!(stop, StopReason::PoweredOff, "{}", workload.name);
@@ -68,6 +72,19 @@ fn links_and_windows_change_no_step() {
         assert_eq!(steps(Links::Never, WindowUse::Never), all, "{}", workload.name);
         assert_eq!(steps(Links::All, WindowUse::AtOnce), all, "{}", workload.name);
     }
+}
+
+#[test]
+fn a_guest_that_writes_code_on_and_on_outlives_its_translations() {
+    let filter = named("filter");
+    let run = |engine| machine_with(100, &filter, engine, Tuning::default());
+    let (mut translated, interpreted) = (run(Engine::Jit), run(Engine::Interp));
+    let printed = String::from_utf8_lossy(&translated.board().take_console()).into_owned();
+    assert!(printed.ends_with(&filter.end_line()), "{printed}");
+    assert_eq!(translated.steps(), interpreted.steps());
+    let said = translated.translator_statistics().unwrap();
+    // Room for tens of megabytes: it was made again since next to all of it was dead.
+    assert!(said.flushes > 2 && said.host_bytes < 10 << 20, "{said:?}");
 }
 
 #[test]

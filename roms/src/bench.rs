@@ -102,6 +102,8 @@ const CATALOGUE: &[Listed] = &[
     ("patch", Class::Patched, "an instruction patched before each run", model::patch),
     ("beside", Class::Patched, "variables beside code on its page", model::beside),
     ("generate", Class::Generated, "routines written, then run often", model::generate),
+    ("stubs", Class::Generated, "short routines written, then run a hundred times", model::stubs),
+    ("filter", Class::Generated, "filters written, then run on 64 records", model::filter),
     ("syscall", Class::Doors, "INT 80h from ring 3 and IRET", model::syscall),
     ("callgate", Class::Doors, "far CALL through a gate and far RET", model::syscall),
     ("sysenter", Class::Doors, "SYSENTER and SYSEXIT", model::syscall),

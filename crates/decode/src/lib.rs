@@ -14,7 +14,7 @@ mod vector;
 
 pub use iced_x86::Code;
 pub use insn::{Insn, MAX_LEN, NONE, Undecodable, decode, is_escape, is_x87};
-pub use memo::Memo;
+pub use memo::{Found, Memo};
 pub use needs::needs;
 pub use opcode::Opcode;
 pub use text::{HostLine, disassemble, disassemble_host, mnemonic};

@@ -22,6 +22,9 @@ pub(crate) struct Constant {
     pub signed: Option<Extent>,
 }
 
+/// What an instruction doesn't have.
+const NOWHERE: Constant = Constant { at: 0, size: 0, signed: None };
+
 /// How far a sign is extended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
@@ -32,29 +35,26 @@ pub(crate) enum Extent {
 }
 
 impl Constant {
+    #[inline]
     fn read(self, bytes: &[u8]) -> u32 {
-        let at = usize::from(self.at);
-        let (value, sign) = match self.size {
-            1 => (u32::from(bytes[at]), bytes[at] as i8 as u32),
-            2 => {
-                let word = u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-                (u32::from(word), word as i16 as u32)
-            }
-            _ => {
-                let word = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-                return u32::from_le_bytes(word);
-            }
-        };
+        let rest = bytes.get(usize::from(self.at)..).unwrap_or_default();
+        let word = rest.first_chunk().copied().unwrap_or_else(|| {
+            let mut word = [0; 4];
+            word[..rest.len()].copy_from_slice(rest);
+            word
+        });
+        let above = 32 - 8 * u32::from(self.size);
+        let top = u32::from_le_bytes(word) << above;
         match self.signed {
-            None => value,
-            Some(Extent::Word) => sign & 0xFFFF,
-            Some(Extent::Dword) => sign,
+            None => top >> above,
+            Some(Extent::Word) => (top as i32 >> above) as u32 & 0xFFFF,
+            Some(Extent::Dword) => (top as i32 >> above) as u32,
         }
     }
 }
 
 /// A form.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Known<T> {
     key: u32,
     insn: Insn,
@@ -63,19 +63,55 @@ struct Known<T> {
     value: T,
 }
 
+/// What [`Memo::decode`] found: a form, and what this instruction has in its place. Nothing is
+/// copied, since a copy that is read at once waits until it is written.
+#[derive(Debug)]
+pub struct Found<'a, T> {
+    form: &'a Insn,
+    disp: u32,
+    imm: u32,
+    /// What was made from the form.
+    pub value: &'a T,
+}
+
+impl<T> Found<'_, T> {
+    /// The instruction.
+    #[inline]
+    #[must_use]
+    pub fn insn(&self) -> Insn {
+        Insn { disp: self.disp, imm: self.imm, ..*self.form }
+    }
+
+    /// Gives another instruction of the form displacement and immediate of this one.
+    #[inline]
+    pub fn fill(&self, insn: &mut Insn) {
+        (insn.disp, insn.imm) = (self.disp, self.imm);
+    }
+
+    /// Bytes.
+    #[inline]
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        usize::from(self.form.len)
+    }
+}
+
 /// Forms decoded lately, each with something that was made from it.
 #[derive(Clone, Debug)]
 pub struct Memo<T> {
     known: Vec<Option<Known<T>>>,
+    /// The last instruction that isn't remembered.
+    other: Option<Known<T>>,
 }
 
-impl<T: Copy> Default for Memo<T> {
+impl<T> Default for Memo<T> {
     fn default() -> Self {
-        Self { known: vec![None; FORMS] }
+        Self { known: (0..FORMS).map(|_| None).collect(), other: None }
     }
 }
 
-impl<T: Copy> Memo<T> {
+impl<T> Memo<T> {
     /// Decodes as [`crate::decode`] does, and gives what `make` made from an instruction that
     /// differs from this one in displacement and immediate at most.
     #[inline]
@@ -84,29 +120,31 @@ impl<T: Copy> Memo<T> {
         bytes: &[u8],
         bits32: bool,
         make: impl FnOnce(&Insn) -> T,
-    ) -> Result<(Insn, T), Undecodable> {
-        let Some(key) = key(bytes, bits32) else {
-            let (insn, ..) = decode_with_constants(bytes, bits32)?;
-            return Ok((insn, make(&insn)));
+    ) -> Result<Found<'_, T>, Undecodable> {
+        let key = key(bytes, bits32);
+        let slot = match key {
+            Some(key) => &mut self.known[(key.wrapping_mul(0x9E37_79B1) >> 22) as usize % FORMS],
+            None => &mut self.other,
         };
-        let slot = key.wrapping_mul(0x9E37_79B1) as usize >> 22;
-        if let Some(known) = &self.known[slot % FORMS]
-            && known.key == key
-            && bytes.len() >= usize::from(known.insn.len)
-        {
-            let mut insn = known.insn;
-            if known.disp.size != 0 {
-                insn.disp = known.disp.read(bytes);
-            }
-            if known.imm.size != 0 {
-                insn.imm = known.imm.read(bytes);
-            }
-            return Ok((insn, known.value));
+        let is_known =
+            |known: &Known<T>| key == Some(known.key) && bytes.len() >= usize::from(known.insn.len);
+        if !slot.as_ref().is_some_and(is_known) {
+            let (insn, disp, imm) = decode_with_constants(bytes, bits32)?;
+            let value = make(&insn);
+            *slot = Some(match key {
+                Some(key) => Known { key, insn, disp, imm, value },
+                None => Known { key: 0, insn, disp: NOWHERE, imm: NOWHERE, value },
+            });
         }
-        let (insn, disp, imm) = decode_with_constants(bytes, bits32)?;
-        let value = make(&insn);
-        self.known[slot % FORMS] = Some(Known { key, insn, disp, imm, value });
-        Ok((insn, value))
+        let Some(known) = slot else { return Err(Undecodable::Undefined) };
+        let (mut disp, mut imm) = (known.insn.disp, known.insn.imm);
+        if known.disp.size != 0 {
+            disp = known.disp.read(bytes);
+        }
+        if known.imm.size != 0 {
+            imm = known.imm.read(bytes);
+        }
+        Ok(Found { form: &known.insn, disp, imm, value: &known.value })
     }
 }
 
@@ -218,7 +256,7 @@ mod tests {
 
     fn agree(memo: &mut Memo<()>, bytes: &[u8], bits32: bool) {
         let plain = decode(bytes, bits32);
-        let found = memo.decode(bytes, bits32, |_| ()).map(|(insn, ())| insn);
+        let found = memo.decode(bytes, bits32, |_| ()).map(|found| found.insn());
         assert_eq!(plain, found, "{bytes:02X?} {bits32}");
     }
 
@@ -262,7 +300,7 @@ mod tests {
         let mut memo = Memo::default();
         let add = [0x81, 0xC0, 1, 2, 3, 4];
         assert!(memo.decode(&add, true, |_| ()).is_ok());
-        let short = memo.decode(&add[..5], true, |_| ()).map(|(insn, ())| insn);
+        let short = memo.decode(&add[..5], true, |_| ()).map(|found| found.insn());
         assert_eq!(short, Err(Undecodable::NeedMore));
     }
 }

@@ -226,9 +226,8 @@ impl Cache {
         sys.mem.arena().read(offset, bytes);
         let (start, mut len) = (self.ops.len(), 0);
         for n in 0..MAX_OPS {
-            let Ok((insn, claim)) = self.memo.decode(&bytes[len..], bits32, Claim::of) else {
-                break;
-            };
+            let Ok(found) = self.memo.decode(&bytes[len..], bits32, Claim::of) else { break };
+            let (insn, claim) = (found.insn(), *found.value);
             len += usize::from(insn.len);
             let (step, run) = (quick::step(&insn, features), claim.on(features));
             let (end, index) = (len as u16, n as u16);

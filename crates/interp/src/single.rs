@@ -114,7 +114,7 @@ impl Cpu {
         loop {
             self.fetch_more(sys, f)?;
             match self.memo.decode(&f.bytes[..f.len], bits32, Claim::of) {
-                Ok(found) => return Ok(found),
+                Ok(found) => return Ok((found.insn(), *found.value)),
                 Err(Undecodable::NeedMore) if f.len < MAX_LEN => {}
                 Err(Undecodable::NeedMore) => {
                     let cause = Cause::Opcode { bytes: first(f), why: OpcodeCheck::TooLong };

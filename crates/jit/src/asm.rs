@@ -1,6 +1,7 @@
 //! The assembler in which code is made. dynasm's own gives its memory away with each piece of
 //! code; this one keeps it, since blocks are made by the thousand.
 
+use crate::emit::Template;
 use dynasmrt::components::{LabelRegistry, PatchLoc, RelocRegistry, StaticLabel};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi};
@@ -42,6 +43,20 @@ impl Ops {
         self.labels.clear();
         drop(self.relocs.take_statics());
         drop(self.relocs.take_dynamics());
+    }
+
+    /// Adds a template's code, its immediate from the end of `tail`.
+    #[inline]
+    pub fn template(&mut self, template: &Template, tail: [u8; 4]) {
+        let (at, len, imm) =
+            (self.code.len(), usize::from(template.len), usize::from(template.imm));
+        self.code.extend_from_slice(&template.bytes);
+        if imm != 0 {
+            let value = u32::from_le_bytes(tail) >> (32 - 8 * imm);
+            let place = at + len - imm;
+            self.code[place..place + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        self.code.truncate(at + len);
     }
 
     /// A label without a place.

@@ -38,8 +38,9 @@ pub struct Cache {
     blocks: Vec<Block>,
     edges: Vec<Edge>,
     by_key: HashMap<Key, u32, BuildHasherDefault<Fold>>,
-    by_page: HashMap<u32, Vec<u32>, BuildHasherDefault<Fold>>,
-    /// Memory for the blocks of a page that a write drops.
+    /// The blocks whose bytes lie in each piece of 64 bytes of guest memory's arena.
+    by_piece: HashMap<u32, Vec<u32>, BuildHasherDefault<Fold>>,
+    /// Memory for the blocks that a write drops.
     gone: Vec<u32>,
     /// Bytes of host code that can't be reached any more.
     dead: usize,
@@ -80,6 +81,15 @@ const WORTHY_RUNS: u64 = 4;
 /// what a core's own cache holds.
 const NURSERY: usize = 1 << 20;
 
+/// Bytes of guest memory whose blocks are kept in one list.
+const PIECE: u64 = 64;
+
+/// The pieces that `len` bytes at `place` lie in.
+fn pieces(place: u64, len: u64) -> impl Iterator<Item = u32> {
+    let last = place + len.max(1) - 1;
+    (place / PIECE..=last / PIECE).map(|piece| piece as u32)
+}
+
 /// Where the runs of the code at `place` are counted.
 fn run_index(place: u64) -> usize {
     (place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 51) as usize % RUNS
@@ -93,7 +103,7 @@ impl Cache {
             blocks: Vec::new(),
             edges: Vec::new(),
             by_key: HashMap::default(),
-            by_page: HashMap::default(),
+            by_piece: HashMap::default(),
             gone: Vec::new(),
             dead: 0,
             generation: 0,
@@ -169,7 +179,9 @@ impl Cache {
         };
         self.blocks.push(block);
         self.by_key.insert(key, id);
-        self.by_page.entry((key.place >> 12) as u32).or_default().push(id);
+        for piece in pieces(key.place, u64::from(len)) {
+            self.by_piece.entry(piece).or_default().push(id);
+        }
         id
     }
 
@@ -223,15 +235,6 @@ impl Cache {
         used >= NURSERY && used - self.dead.min(used) < used / 8
     }
 
-    /// Drops one block.
-    pub fn drop_one(&mut self, arena: &mut Arena, jumps: &mut Jumps, id: u32) {
-        let place = self.blocks[id as usize].key.place;
-        if let Some(ids) = self.by_page.get_mut(&((place >> 12) as u32)) {
-            ids.retain(|other| *other != id);
-        }
-        self.drop_block(arena, jumps, id);
-    }
-
     /// Drops the blocks whose bytes were overwritten.
     pub fn drop_written(
         &mut self,
@@ -241,32 +244,37 @@ impl Cache {
         now: u64,
     ) {
         while let Some(write) = sys.mem.next_code_write() {
-            let page = write.page();
-            let place = |id: &u32| {
-                let block = &self.blocks[*id as usize];
-                (block.key.place, u64::from(block.len))
-            };
             let mut gone = std::mem::take(&mut self.gone);
-            let ids = self.by_page.entry(page).or_default();
-            ids.retain(|id| {
-                let (offset, len) = place(id);
-                let is_hit = write.overlaps(offset, len);
-                if is_hit {
-                    gone.push(*id);
-                }
-                !is_hit
-            });
+            let hit = |id: &u32| {
+                let (offset, len) = self.place(*id);
+                write.overlaps(offset, len)
+            };
+            gone.extend(self.in_pieces(write.offset, write.len).filter(hit));
+            gone.sort_unstable();
+            gone.dedup();
             let (mut from, mut to) = (write.offset, write.offset + write.len);
-            for (offset, len) in gone.iter().map(place) {
-                (from, to) = (from.min(offset), to.max(offset + len));
-            }
-            sys.mem.drop_code(from, to - from, ids.iter().map(place));
             for id in gone.drain(..) {
+                let (offset, len) = self.place(id);
+                (from, to) = (from.min(offset), to.max(offset + len));
                 self.note_overwritten(id, now);
-                self.drop_block(arena, jumps, id);
+                self.drop_one(arena, jumps, id);
             }
             self.gone = gone;
+            let kept = self.in_pieces(from, to - from).map(|id| self.place(id));
+            sys.mem.drop_code(from, to - from, kept);
         }
+    }
+
+    /// The blocks in the pieces of `len` bytes at `place`, some of them more than once.
+    fn in_pieces(&self, place: u64, len: u64) -> impl Iterator<Item = u32> {
+        let of = |piece| self.by_piece.get(&piece).into_iter().flatten().copied();
+        pieces(place, len).flat_map(of)
+    }
+
+    /// Where a block's bytes lie, and how many they are.
+    fn place(&self, id: u32) -> (u64, u64) {
+        let block = &self.blocks[id as usize];
+        (block.key.place, u64::from(block.len))
     }
 
     /// Was it worth translating?
@@ -281,16 +289,24 @@ impl Cache {
 
     /// Drops the blocks that hold the byte at `place`.
     pub fn drop_at(&mut self, arena: &mut Arena, jumps: &mut Jumps, place: u64) {
-        let page = (place >> 12) as u32;
-        let ids = self.by_page.get(&page).cloned().unwrap_or_default();
-        let holds = |b: &Block| (b.key.place..b.key.place + u64::from(b.len)).contains(&place);
-        let (gone, kept): (Vec<u32>, Vec<u32>) =
-            ids.into_iter().partition(|id| holds(&self.blocks[*id as usize]));
-        self.by_page.insert(page, kept);
-        gone.into_iter().for_each(|id| self.drop_block(arena, jumps, id));
+        let holds = |id: &u32| {
+            let (offset, len) = self.place(*id);
+            (offset..offset + len).contains(&place)
+        };
+        let gone: Vec<u32> = self.in_pieces(place, 1).filter(holds).collect();
+        gone.into_iter().for_each(|id| self.drop_one(arena, jumps, id));
     }
 
-    fn drop_block(&mut self, arena: &mut Arena, jumps: &mut Jumps, id: u32) {
+    /// Drops one block.
+    pub fn drop_one(&mut self, arena: &mut Arena, jumps: &mut Jumps, id: u32) {
+        let (place, len) = self.place(id);
+        for piece in pieces(place, len) {
+            if let Some(ids) = self.by_piece.get_mut(&piece)
+                && let Some(at) = ids.iter().position(|other| *other == id)
+            {
+                ids.swap_remove(at);
+            }
+        }
         let block = &mut self.blocks[id as usize];
         jumps.forget(block.key.eip, block.start);
         block.start = 0;
@@ -309,8 +325,8 @@ impl Cache {
     pub fn clear(&mut self, arena: &mut Arena, jumps: &mut Jumps, sys: Option<&mut System>) {
         jumps.clear();
         if let Some(sys) = sys {
-            for page in self.by_page.keys() {
-                sys.mem.forget_code(*page);
+            for piece in self.by_piece.keys() {
+                sys.mem.forget_code(piece / (4096 / PIECE as u32));
             }
         }
         self.generation += 1;
@@ -318,7 +334,7 @@ impl Cache {
         self.blocks.clear();
         self.edges.clear();
         self.by_key.clear();
-        self.by_page.clear();
+        self.by_piece.clear();
         self.past_calls = self.calls();
         self.sites.clear();
         self.expected.truncate(self.kept);

@@ -7,6 +7,7 @@ mod control;
 mod door;
 pub(crate) mod flags;
 mod fpu;
+mod item;
 mod loops;
 mod memory;
 mod plain;
@@ -17,18 +18,16 @@ mod tools;
 mod x87;
 
 pub(crate) use control::emit_by_cache;
+pub(crate) use item::{Item, Template};
 
 use crate::abi::{Exit, Mode, at};
 use crate::arena::METER;
 use crate::asm::Ops;
 use crate::block::{After, Site, touches_flags};
-use crate::forms::{Form, Guest};
 use decode::Insn;
 use dynasm::dynasm;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
-use interp::ops::Claim;
 use std::mem::take;
-use tools::Class;
 pub use tools::Tools;
 use x86::Features;
 
@@ -122,40 +121,6 @@ pub enum Kind {
     Callout,
 }
 
-/// A guest instruction, decoded and classified.
-pub(crate) struct Item {
-    insn: Insn,
-    guest: Guest,
-    form: Option<Form>,
-    /// It belongs to the x87 unit, MMX or SSE, and has no form.
-    unit: Option<fpu::Unit>,
-    claim: Claim,
-    eip: u32,
-}
-
-impl Item {
-    /// The instruction at an offset of the source; `None` if there is none within the page and CS.
-    fn at(tools: &mut Tools, source: &Source, at: usize) -> Option<Self> {
-        let (rest, bits32) = (source.bytes.get(at..)?, source.mode.has(Mode::CODE32));
-        let (insn, class) = tools.memo.decode(rest, bits32, |insn| Class::of(insn, rest)).ok()?;
-        let end = at + usize::from(insn.len);
-        if u64::from(source.eip) + end as u64 - 1 > u64::from(source.limit) {
-            return None;
-        }
-        let eip = source.eip + at as u32;
-        Some(class?.item(insn, &source.bytes[at..end], eip, source.features))
-    }
-
-    /// True where the block can't go on behind it.
-    fn ends(&self) -> bool {
-        self.insn.has(Insn::ENDS_BLOCK) && !string::goes_on(self)
-    }
-
-    fn next(&self) -> u32 {
-        self.eip.wrapping_add(u32::from(self.insn.len))
-    }
-}
-
 /// Where a software-TLB site goes that missed, and where on with what was found.
 #[derive(Clone, Copy)]
 struct Miss {
@@ -228,6 +193,7 @@ pub fn translate(
 ) -> Option<Draft> {
     let mut items = take(&mut tools.items);
     let is_one = discover(tools, source, &mut items);
+    item::mark_dead(&mut items);
     let draft = is_one.then(|| Emitter::new(tools, source, base, sites, first_edge).block(&items));
     tools.items = items;
     draft.flatten()
@@ -242,11 +208,12 @@ fn discover(tools: &mut Tools, source: &Source, items: &mut Vec<Item>) -> bool {
     }
     let mut at = 0;
     while items.len() < source.most {
-        let Some(item) = Item::at(tools, source, at) else { break };
-        let ends = item.insn.has(Insn::ENDS_BLOCK);
-        at += usize::from(item.insn.len);
-        items.push(item);
-        if ends {
+        if !Item::push(tools, source, at, items) {
+            break;
+        }
+        let last = &items[items.len() - 1].insn;
+        at += usize::from(last.len);
+        if last.has(Insn::ENDS_BLOCK) {
             break;
         }
     }
@@ -357,8 +324,7 @@ impl Emitter<'_> {
 
     fn body(&mut self, items: &[Item]) {
         for (n, item) in items.iter().enumerate() {
-            let (left, dead) = (self.steps - n as u32, plain::flags_dead(&items[n + 1..]));
-            self.line(item, left, dead);
+            self.line(item, self.steps - n as u32);
         }
         if let Some(last) = items.last().filter(|last| !last.ends()) {
             self.settle_af();
@@ -368,16 +334,20 @@ impl Emitter<'_> {
     }
 
     /// One instruction, and where it lies.
-    fn line(&mut self, item: &Item, left: u32, dead: bool) {
+    fn line(&mut self, item: &Item, left: u32) {
         let (host, guest) = (self.offset() as u32, item.eip.wrapping_sub(self.source.eip));
         let first_cold = self.cold.len();
-        let kind = self.item(item, left, dead);
+        let kind = self.item(item, left);
         self.cold[first_cold..].iter_mut().for_each(|cold| cold.esp_back = self.esp);
         self.lines.push(Line { host, guest, kind });
     }
 
     /// One instruction.
-    fn item(&mut self, item: &Item, left: u32, dead: bool) -> Kind {
+    fn item(&mut self, item: &Item, left: u32) -> Kind {
+        if let Some(ready) = item.ready.as_ref().filter(|ready| !ready.if_dead || item.dead) {
+            self.ready(item, ready);
+            return Kind::Rewritten;
+        }
         if item.ends() {
             self.note_pointers();
         } else if item.unit.is_none() {
@@ -387,7 +357,7 @@ impl Emitter<'_> {
             self.settle_esp();
         }
         let made = match (&item.form, item.unit) {
-            (Some(form), _) => self.plain(item, form, left, dead),
+            (Some(form), _) => self.plain(item, form, left),
             (None, Some(unit)) => self.unit(item, unit, left),
             (None, None) => self
                 .stack(item, left)

@@ -30,21 +30,26 @@ impl Guest {
         let map0f = *bytes.get(at)? == 0x0F;
         let at = at + usize::from(map0f);
         let (op, op16, modrm_at) = (*bytes.get(at)?, !insn.op32(), at as u8 + 1);
-        let guest = Self { map0f, op, modrm: 0, tail: [0; 4], modrm_at, op16 };
-        Some(guest.with(bytes))
+        let mut guest = Self { map0f, op, modrm: 0, tail: [0; 4], modrm_at, op16 };
+        guest.fill(bytes);
+        Some(guest)
     }
 
-    /// Another instruction of the same form: these are its bytes.
-    #[must_use]
-    pub fn with(self, bytes: &[u8]) -> Self {
-        let mut tail = [0; 4];
-        if let Some(last) = bytes.last_chunk() {
-            tail = *last;
-        } else {
+    /// Takes the bytes of another instruction of the same form.
+    #[inline]
+    pub fn fill(&mut self, bytes: &[u8]) {
+        self.tail = bytes.last_chunk().copied().unwrap_or_else(|| {
+            let mut tail = [0; 4];
             tail[4 - bytes.len()..].copy_from_slice(bytes);
-        }
-        let modrm = bytes.get(usize::from(self.modrm_at)).copied().unwrap_or(0);
-        Self { modrm, tail, ..self }
+            tail
+        });
+        self.modrm = bytes.get(usize::from(self.modrm_at)).copied().unwrap_or(0);
+    }
+
+    /// The last four bytes; zeroes stand before a shorter instruction.
+    #[must_use]
+    pub fn tail(&self) -> [u8; 4] {
+        self.tail
     }
 
     /// PUSH or POP of a register or an immediate, or LEAVE.

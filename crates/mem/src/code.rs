@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_page_that_often_gets_code_again_is_given_up_when_it_rests() {
         let mut map = CodeMap::new(1);
-        let mut lose = |map: &mut CodeMap| {
+        let lose = |map: &mut CodeMap| {
             map.mark(0, 4);
             map.clear(0, 4, std::iter::empty());
             map.emptied(0)

@@ -73,7 +73,7 @@ impl Way {
 }
 
 enum Runner {
-    Interp(Interp),
+    Interp(Box<Interp>),
     Jit(Box<Jit>),
 }
 
@@ -85,8 +85,8 @@ impl Runner {
             Runner::Jit(Box::new(tuned.expect("this host can have the translator")))
         };
         match way {
-            Way::Steps => Runner::Interp(Interp::new(Dispatch::Single)),
-            Way::Blocks => Runner::Interp(Interp::new(Dispatch::Blocks)),
+            Way::Steps => Runner::Interp(Box::new(Interp::new(Dispatch::Single))),
+            Way::Blocks => Runner::Interp(Box::new(Interp::new(Dispatch::Blocks))),
             Way::Translated => jit(WindowUse::Never),
             Way::Windowed => jit(WindowUse::AtOnce),
         }

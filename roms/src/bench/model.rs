@@ -7,7 +7,7 @@ mod float;
 mod string;
 mod system;
 
-pub(super) use code::{beside, generate, patch};
+pub(super) use code::{beside, filter, generate, patch, stubs};
 pub(super) use float::{sse, x87};
 pub(super) use string::{fills, moves, short};
 pub(super) use system::{exception, mmio, spaces, syscall};

@@ -3,7 +3,7 @@
 //! was charged and not done. In a short loop the charge and the jumps cost more than the work does.
 
 use super::control::condition;
-use super::{DraftEdge, Emitter, Item, Kind, Line, Source, Tools, plain};
+use super::{DraftEdge, Emitter, Item, Kind, Line, Source, Tools};
 use decode::Code;
 use dynasm::dynasm;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
@@ -40,9 +40,10 @@ enum To {
 pub(super) fn discover(tools: &mut Tools, source: &Source, items: &mut Vec<Item>) -> bool {
     let mut at = 0;
     while at < source.loop_len as usize && items.len() <= MOST_INSNS {
-        let Some(item) = Item::at(tools, source, at) else { return false };
-        at += usize::from(item.insn.len);
-        items.push(item);
+        if !Item::push(tools, source, at, items) {
+            return false;
+        }
+        at += usize::from(items[items.len() - 1].insn.len);
     }
     let Some((last, inner)) = items.split_last().filter(|(_, inner)| inner.len() < MOST_INSNS)
     else {
@@ -97,13 +98,13 @@ impl Emitter<'_> {
                     };
                     self.aside(item, 0, to);
                 } else {
-                    self.line(item, left, plain::flags_dead(&items[n + 1..]));
+                    self.line(item, left);
                 }
                 left -= 1;
             }
             self.join(joins[inner.len()], is_joined[inner.len()]);
             if round + 1 == copies {
-                self.line(last, left, false);
+                self.line(last, left);
             } else if is_jump(last) {
                 self.lines.push(self.here(last));
             } else {

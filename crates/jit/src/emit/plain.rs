@@ -1,43 +1,53 @@
 //! Instructions that the host has in the same form: their bytes with host registers, and a
 //! memory operand found first. (SDM 2, each instruction's "Flags Affected".)
 
-use super::fpu::UnitFlags;
+use super::item::Ready;
 use super::memory::{Access, Wanted};
 use super::{Emitter, Item, Kind};
-use crate::forms::{self, Form, Operand, Reg, Writes};
+use crate::forms::{self, Form, Guest, Operand, Reg, Writes};
 use crate::rewrite::{HighByte, Host, Mem, Rm, encode, host, is_encodable};
 use decode::{Code, Insn};
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
 
-/// True where the flags that an instruction leaves are overwritten by those behind it before
-/// anything can look at them: an instruction that may fault or leave the block can.
-pub(super) fn flags_dead(behind: &[Item]) -> bool {
-    for item in behind {
-        if let Some(unit) = item.unit {
-            match unit.flags(&item.insn) {
-                UnitFlags::Looks => return false,
-                UnitFlags::Covers => return true,
-                UnitFlags::Keeps => continue,
-            }
-        }
-        let Some(form) = &item.form else { return false };
-        let looks = item.insn.is_mem() && form.access != forms::Access::Address
-            || form.reads_flags
-            || form.writes == Writes::Divide;
-        if looks {
-            return false;
-        }
-        if form.writes.covers_all() {
-            return true;
-        }
+/// The host instruction, with `rm` for its rm operand.
+pub(super) fn host_form<'a>(guest: &'a Guest, f: &Form, access: Option<Access>) -> Host<'a> {
+    let byte_rm = f.width == 1;
+    let gpr = |n: u8, byte: bool| if byte { n } else { host(n) };
+    let rm = match (f.rm, access) {
+        (_, Some(access)) => Rm::Mem(access.rm),
+        (Operand::Accumulator | Operand::None, None) => Rm::Reg(0),
+        (Operand::InOpcode, None) => Rm::Reg(gpr(guest.op & 7, byte_rm)),
+        (Operand::ModRm, None) => Rm::Reg(gpr(guest.modrm & 7, byte_rm)),
+    };
+    let (reg, reg8) = match f.reg {
+        Reg::Digit(digit) => (digit, false),
+        Reg::Gpr { byte } => (gpr(guest.digit(), byte), byte),
+    };
+    Host {
+        op16: f.op16,
+        map0f: f.map0f,
+        reg8,
+        rm8: byte_rm,
+        imm: guest.imm(usize::from(f.imm)),
+        ..Host::new(f.op, reg, rm)
     }
-    false
 }
 
 impl Emitter<'_> {
+    /// Emits what is ready. Touches nothing but what the guest's instruction does.
+    pub(super) fn ready(&mut self, item: &Item, ready: &Ready) {
+        self.note_data_pointer();
+        if ready.names_esp {
+            self.settle_esp();
+        }
+        self.ops.template(&ready.code, item.guest.tail());
+        self.af_clear = ready.af_clear.unwrap_or(self.af_clear);
+    }
+
     /// Emits `item` by its form; `None` where it must be a callout.
-    pub(super) fn plain(&mut self, item: &Item, f: &Form, left: u32, dead: bool) -> Option<Kind> {
+    pub(super) fn plain(&mut self, item: &Item, f: &Form, left: u32) -> Option<Kind> {
+        let dead = item.dead;
         if (f.writes == Writes::Unsure && !dead) || !self.is_encodable(item, f) {
             return None;
         }
@@ -102,30 +112,6 @@ impl Emitter<'_> {
         }
     }
 
-    /// The host instruction, with `rm` for its rm operand.
-    fn host_form<'b>(&self, item: &'b Item, f: &Form, access: Option<Access>) -> Host<'b> {
-        let byte_rm = f.width == 1;
-        let gpr = |n: u8, byte: bool| if byte { n } else { host(n) };
-        let rm = match (f.rm, access) {
-            (_, Some(access)) => Rm::Mem(access.rm),
-            (Operand::Accumulator | Operand::None, None) => Rm::Reg(0),
-            (Operand::InOpcode, None) => Rm::Reg(gpr(item.guest.op & 7, byte_rm)),
-            (Operand::ModRm, None) => Rm::Reg(gpr(item.guest.modrm & 7, byte_rm)),
-        };
-        let (reg, reg8) = match f.reg {
-            Reg::Digit(digit) => (digit, false),
-            Reg::Gpr { byte } => (gpr(item.guest.digit(), byte), byte),
-        };
-        Host {
-            op16: f.op16,
-            map0f: f.map0f,
-            reg8,
-            rm8: byte_rm,
-            imm: item.guest.imm(usize::from(f.imm)),
-            ..Host::new(f.op, reg, rm)
-        }
-    }
-
     /// False where a high byte register would need a REX prefix beside it, with no way around.
     fn is_encodable(&self, item: &Item, f: &Form) -> bool {
         if f.rm == Operand::None {
@@ -136,7 +122,7 @@ impl Emitter<'_> {
             let exchanges = f.map0f && matches!(f.op, 0xB0 | 0xB1);
             return !(exchanges && f.width == 1 && item.guest.digit() >= 4);
         }
-        is_encodable(&self.host_form(item, f, None))
+        is_encodable(&host_form(&item.guest, f, None))
     }
 
     /// One host instruction; a high byte register that can't be named beside an address in a
@@ -151,7 +137,7 @@ impl Emitter<'_> {
             }
             return self.ops.push(f.op);
         }
-        let host = self.host_form(item, f, access);
+        let host = host_form(&item.guest, f, access);
         if let Some(access) = access.filter(|a| a.rm.window) {
             if !is_encodable(&host) {
                 // The address may name the register whose halves change places.
@@ -192,7 +178,7 @@ impl Emitter<'_> {
         if !dead && !from_site {
             self.flags_to_r11();
         }
-        let host = self.host_form(item, f, access);
+        let host = host_form(&item.guest, f, access);
         let cold = if access.is_some_and(|a| a.rm.window) {
             self.last_cold().flags_in_r11 = !dead;
             self.last_cold().label

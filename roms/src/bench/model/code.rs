@@ -12,12 +12,20 @@ pub fn patch() -> u32 {
 }
 
 pub fn generate() -> u32 {
+    routines(64, 1000)
+}
+
+pub fn stubs() -> u32 {
+    routines(4, 100)
+}
+
+fn routines(length: u32, runs: u32) -> u32 {
     let mut random = Random(1);
     (1..=8_u32).rev().fold(0, |hash, routine| {
         let code: Vec<(u32, u32)> =
-            (0..64).map(|_| (random.draw() >> 29, random.draw() | 1)).collect();
+            (0..length).map(|_| (random.draw() >> 29, random.draw() | 1)).collect();
         let (mut a, mut b) = (routine, hash);
-        for &(form, operand) in (0..1000).flat_map(|_| &code) {
+        for &(form, operand) in (0..runs).flat_map(|_| &code) {
             match form {
                 0 => a = a.wrapping_add(operand),
                 1 => a ^= operand,
@@ -30,6 +38,27 @@ pub fn generate() -> u32 {
             }
         }
         a ^ b
+    })
+}
+
+pub fn filter() -> u32 {
+    let mut random = Random(1);
+    let mut records: Vec<u32> = (0..64 * 16).map(|_| random.draw()).collect();
+    (0..8).fold(0, |hash: u32, _| {
+        let mut rule = || (random.draw() >> 28, random.draw(), random.draw());
+        let rules: Vec<_> = (0..8).map(|_| rule()).collect();
+        records.chunks_mut(16).fold(hash, |mut score, record| {
+            for (n, &(word, least, worth)) in rules.iter().enumerate() {
+                let word = &mut record[word as usize];
+                if *word >= least {
+                    score = score.wrapping_add(worth);
+                }
+                if n % 4 == 0 {
+                    *word = score;
+                }
+            }
+            score
+        })
     })
 }
 

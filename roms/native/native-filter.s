@@ -1,0 +1,2 @@
+# The workload `filter` as a process.
+.include "../bench/bench-filter.s"

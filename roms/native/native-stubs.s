@@ -1,0 +1,2 @@
+# The workload `stubs` as a process.
+.include "../bench/bench-stubs.s"
