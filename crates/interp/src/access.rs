@@ -6,7 +6,7 @@ use crate::cpu::{Cpu, Word};
 use bus::System;
 use decode::Insn;
 use mem::{MmioId, PageState, Target, Write};
-use mmu::{Access, Refill};
+use mmu::{Access, PageFault, Refill};
 use x86::paging::AccessKind;
 use x86::{Cause, Fault, LinAddr, PhysAddr, SegReg, Segment, Vector};
 
@@ -224,10 +224,7 @@ impl Cpu {
         if self.mmu.view().version() != version || sys.mem.has_code_writes() {
             self.attention = true;
         }
-        result.map_err(|f| {
-            self.state.cr2 = lin.0;
-            self.raise(Fault { vector: Vector::PageFault, code: f.code.bits() }, f.cause)
-        })
+        result.map_err(|f| self.page_fault(lin.0, f))
     }
 
     /// Translates an access that may cross into a second page, before any of it is done.
@@ -250,17 +247,35 @@ impl Cpu {
 
     /// Enters the page of an access into the view, where that is plain: where the access lies.
     #[inline]
-    fn refill(&mut self, sys: &mut System, lin: u64, size: u32, access: Access) -> Option<u64> {
+    fn refill(
+        &mut self,
+        sys: &mut System,
+        lin: u64,
+        size: u32,
+        access: Access,
+    ) -> Result<Option<u64>, Fault> {
         if (lin & 0xFFF) + u64::from(size) > 0x1000 {
-            return None;
+            return Ok(None);
         }
         let found = self.mmu.refill(&mut sys.mem, LinAddr(lin), access);
         // The tables may lie among code.
         self.attention |= sys.mem.has_code_writes();
         match found {
-            Refill::At(place) => Some(place),
-            Refill::Absent | Refill::Ask => None,
+            Refill::At(place) => Ok(Some(place)),
+            Refill::Absent => Err(self.absent(sys, lin, access)),
+            Refill::Ask => Ok(None),
         }
+    }
+
+    fn absent(&mut self, sys: &mut System, lin: u64, access: Access) -> Fault {
+        let fault = self.mmu.absent(&mut sys.mem, LinAddr(lin), access);
+        self.page_fault(lin, fault)
+    }
+
+    /// Sets CR2 and the evidence.
+    fn page_fault(&mut self, lin: u64, f: PageFault) -> Fault {
+        self.state.cr2 = lin;
+        self.raise(Fault { vector: Vector::PageFault, code: f.code.bits() }, f.cause)
     }
 
     pub(crate) fn load_linear(
@@ -270,7 +285,7 @@ impl Cpu {
         size: u32,
         access: Access,
     ) -> Result<u32, Fault> {
-        if let Some(at) = self.refill(sys, lin, size, access) {
+        if let Some(at) = self.refill(sys, lin, size, access)? {
             return Ok(load_bytes(sys, at, size));
         }
         let (first, second) = self.translate_all(sys, lin, size, access)?;
@@ -306,7 +321,7 @@ impl Cpu {
         value: u32,
         access: Access,
     ) -> Result<(), Fault> {
-        if let Some(at) = self.refill(sys, lin, size, access) {
+        if let Some(at) = self.refill(sys, lin, size, access)? {
             sys.mem.arena_mut().write(at, &value.to_le_bytes()[..size as usize]);
             return Ok(());
         }

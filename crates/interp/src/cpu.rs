@@ -2,6 +2,7 @@
 
 use crate::events::Events;
 use crate::ops::Claim;
+use crate::ops::far::notes::Notes;
 use bus::System;
 use decode::{Insn, Memo};
 use mmu::{Control, Mmu, Paging};
@@ -32,7 +33,7 @@ pub struct Link {
 
 /// What follows from a segment.
 #[derive(Clone, Copy, Debug)]
-struct Derived {
+pub(crate) struct Derived {
     /// See [`Cpu::read_end`].
     read_end: u64,
     /// See [`Cpu::write_end`].
@@ -43,9 +44,9 @@ struct Derived {
 
 /// A segment that a crossing loaded, and the descriptor it was made from.
 #[derive(Clone, Copy, Debug)]
-struct Described {
+pub(crate) struct Described {
     descriptor: Descriptor,
-    segment: Segment,
+    pub segment: Segment,
     derived: Derived,
 }
 
@@ -54,7 +55,7 @@ const DESCRIBED: usize = 8;
 
 impl Described {
     /// What a null selector and descriptor give.
-    const NULL: Self = Self {
+    pub const NULL: Self = Self {
         descriptor: Descriptor(0),
         segment: Segment::null(Selector(0)),
         derived: Derived { read_end: 0, write_end: 0, shape: 0 },
@@ -95,9 +96,11 @@ pub struct Cpu {
     pub(crate) write_end: [u64; 6],
     /// Bit `s`: segment `s` starts at 0, ends at 4 GiB, and may be read and written. Bit `8 + s`:
     /// it ends at 64 KiB, and may be read and written.
-    shapes: u16,
+    shapes: u32,
     /// Segments that crossings load again and again.
     described: [Described; DESCRIBED],
+    /// Crossings that were seen.
+    pub(crate) notes: Notes,
     /// Crossings take the long way, check by check: the yardstick of the short one.
     pub(crate) is_careful: bool,
     /// EFLAGS.VM when the three above were derived.
@@ -145,6 +148,7 @@ impl Cpu {
             write_end: [0; 6],
             shapes: 0,
             described: [Described::NULL; DESCRIBED],
+            notes: Notes::default(),
             is_careful: false,
             frame: Frame::new(0),
             derived_vm86: false,
@@ -241,7 +245,7 @@ impl Cpu {
         self.read_end[s as usize] = derived.read_end;
         self.write_end[s as usize] = derived.write_end;
         let n = s as u32;
-        self.shapes = self.shapes & !(0x101 << n) | derived.shape << n;
+        self.shapes = self.shapes & !(0x101 << n) | u32::from(derived.shape) << n;
     }
 
     /// Loads a segment register with what a descriptor says. [`State::uses_descriptors`] holds.
@@ -257,20 +261,34 @@ impl Cpu {
         self.take_derived(s, derived);
     }
 
+    /// Loads a segment register with what a note has of it. Straight from there: the parts of a
+    /// copy would be stored one by one and loaded as a whole, which the host waits for.
+    #[inline(always)]
+    pub(crate) fn take_noted(&mut self, s: SegReg, which: impl Fn(&Notes) -> &Described) {
+        self.state.seg[s as usize] = which(&self.notes).segment;
+        let derived = which(&self.notes).derived;
+        self.take_derived(s, derived);
+    }
+
+    /// What a descriptor says. [`State::uses_descriptors`] holds.
+    pub(crate) fn described(&self, selector: Selector, descriptor: Descriptor) -> Described {
+        let segment = Segment::from_descriptor(selector, descriptor);
+        let derived = self.derived(&segment);
+        Described { descriptor, segment, derived }
+    }
+
     #[cold]
     #[inline(never)]
     fn describe(&mut self, selector: Selector, descriptor: Descriptor) {
-        let segment = Segment::from_descriptor(selector, descriptor);
-        let derived = self.derived(&segment);
         self.described[usize::from(selector.0 >> 3) % DESCRIBED] =
-            Described { descriptor, segment, derived };
+            self.described(selector, descriptor);
     }
 
     /// Bit `s`: segment `s` starts at 0, ends at 4 GiB, and may be read and written. Bit `8 + s`:
     /// it ends at 64 KiB, and may be read and written.
     #[inline]
     #[must_use]
-    pub fn segment_shapes(&self) -> u16 {
+    pub fn segment_shapes(&self) -> u32 {
         self.shapes
     }
 

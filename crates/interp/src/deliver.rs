@@ -38,17 +38,24 @@ impl Cpu {
     /// Puts the bytes at CS:EIP into the evidence of an instruction that its own handler found
     /// undefined: it doesn't see them.
     fn show_opcode(&mut self, sys: &System) {
-        let Cause::Opcode { mut bytes, why } = self.cause else { return };
+        let Cause::Opcode { bytes, why } = self.cause else { return };
         if bytes != [0; 8] {
             return;
         }
+        self.cause = Cause::Opcode { bytes: self.opcode_bytes(sys), why };
+    }
+
+    /// The bytes at CS:EIP, as far as they are there.
+    #[inline]
+    pub(crate) fn opcode_bytes(&self, sys: &System) -> [u8; 8] {
         let lin = self.code_linear(0);
         let known = self.mmu.view().fetch(lin, self.state.cpl == 3);
-        match known.filter(|_| lin & 0xFFF <= 0xFF8) {
-            Some(place) => bytes = sys.mem.arena().load(place),
-            None => _ = self.peek(sys, LinAddr(lin), &mut bytes),
+        if let Some(place) = known.filter(|_| lin & 0xFFF <= 0xFF8) {
+            return sys.mem.arena().load(place);
         }
-        self.cause = Cause::Opcode { bytes, why };
+        let mut bytes = [0; 8];
+        self.peek(sys, LinAddr(lin), &mut bytes);
+        bytes
     }
 
     /// Delivers a fault that was raised during something of class `during`.

@@ -266,7 +266,7 @@ impl Mode {
                 | u32::from(state.stack32()) << 1
                 | u32::from(state.cpl == 3) << 2
                 | u32::from(window) << 3
-                | u32::from(cpu.segment_shapes()) << Self::FLAT
+                | cpu.segment_shapes() << Self::FLAT
                 | crate::fpu::mode(state),
         )
     }
@@ -287,6 +287,12 @@ impl Mode {
     #[must_use]
     pub const fn is_all_flat(self) -> bool {
         self.0 >> Self::FLAT & 0x3F == 0x3F
+    }
+
+    /// All segments but CS are the whole linear address space.
+    #[must_use]
+    pub const fn is_flat_but_code(self) -> bool {
+        self.0 >> Self::FLAT & 0x3F == 0x3F & !(1 << x86::SegReg::Cs as u32)
     }
 
     /// Segment `s` is 64 KiB long.

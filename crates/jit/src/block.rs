@@ -3,6 +3,7 @@
 
 use crate::abi::Mode;
 use crate::forms::{Form, Writes};
+use crate::turn::Way;
 use decode::{Code, Insn};
 use interp::Handler;
 
@@ -29,6 +30,8 @@ pub struct Site {
     pub refusals: u32,
     /// How often the interpreter carried it out.
     pub calls: u64,
+    /// How it crosses to another ring where that was noted.
+    pub way: Option<Way>,
 }
 
 /// True unless the interpreter is known to leave the status flags alone, and not to look at them.

@@ -5,6 +5,7 @@ use crate::abi::{Context, Exit, Mode};
 use crate::block::{After, Site};
 use crate::door::{Before, Door};
 use crate::jumps::{CodeView, Jumps};
+use crate::turn::Way;
 use crate::window::Windows;
 use bus::System;
 use interp::Cpu;
@@ -39,12 +40,22 @@ impl Context {
         self.version = cpu.mmu.view().version();
     }
 
-    fn take_segments(&mut self, cpu: &Cpu, mode: Mode) {
-        for s in SegReg::ALL.into_iter().filter(|s| !mode.flat(*s)) {
-            let n = s as usize;
-            self.base[n] = u64::from(cpu.state.segment(s).base as u32);
-            (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
+    #[inline(always)]
+    pub(crate) fn take_segments(&mut self, cpu: &Cpu, mode: Mode) {
+        // Code can't be written: of flat segments it is the one that is looked up.
+        if mode.is_flat_but_code() {
+            return self.take_segment(cpu, SegReg::Cs);
         }
+        for s in SegReg::ALL.into_iter().filter(|s| !mode.flat(*s)) {
+            self.take_segment(cpu, s);
+        }
+    }
+
+    #[inline(always)]
+    fn take_segment(&mut self, cpu: &Cpu, s: SegReg) {
+        let n = s as usize;
+        self.base[n] = u64::from(cpu.state.segment(s).base as u32);
+        (self.read_end[n], self.write_end[n]) = cpu.segment_ends(s);
     }
 
     /// Takes over all that can change while emitted code isn't running: the processor's mode,
@@ -67,6 +78,9 @@ impl Context {
         self.seen = sys.mem.states().seen();
         self.code_view = jumps.number(CodeView::of(cpu, Mode(self.mode)));
         self.ring = jumps.ring();
+        if jumps.has_lost() {
+            self.doors = [Door::SHUT; 2];
+        }
     }
 
     /// The step at which the processor is, with `left` of the block's steps not yet done.
@@ -92,10 +106,48 @@ pub unsafe extern "sysv64" fn callout(context: *mut Context, site: u32) -> u32 {
     };
     context.callouts += 1;
     site.calls += 1;
+    if let Some(way) = site.way {
+        return by_note(context, cpu, sys, site, way);
+    }
+    carry_out_counted(context, cpu, sys, site)
+}
+
+#[inline(never)]
+fn carry_out_counted(
+    context: &mut Context,
+    cpu: &mut Cpu,
+    sys: &mut System,
+    site: &mut Site,
+) -> u32 {
     let before = context.steps(site.left);
     let exit = carry_out(context, cpu, sys, site);
     context.callout_steps += cpu.steps - before;
     exit
+}
+
+/// A crossing that was seen before, as the processor noted it; else [`carry_out`].
+#[inline(always)]
+fn by_note(
+    context: &mut Context,
+    cpu: &mut Cpu,
+    sys: &mut System,
+    site: &mut Site,
+    way: Way,
+) -> u32 {
+    cpu.steps = context.steps(site.left);
+    cpu.state.rip = u64::from(site.eip.wrapping_add(u32::from(site.insn.len)));
+    if site.af_clear {
+        context.flags &= !AF;
+    }
+    // SAFETY: as in `go_on`.
+    let (windows, jumps) = unsafe { (&mut *context.windows, &mut *context.cache) };
+    if !way(context, cpu, sys, site, jumps) {
+        return carry_out_counted(context, cpu, sys, site);
+    }
+    cpu.steps += 1;
+    context.callout_steps += 1;
+    context.turn(cpu, sys, windows, jumps, cpu.followed());
+    find(context, cpu, jumps)
 }
 
 fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut Site) -> u32 {
@@ -105,6 +157,7 @@ fn carry_out(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &mut 
     if site.af_clear {
         context.flags &= !AF;
     }
+    cpu.forget_followed();
     if site.flags {
         cpu.state.arith = unpack(context.flags);
     }
@@ -157,6 +210,7 @@ fn fail(context: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, fau
     if !site.flags {
         cpu.state.arith = unpack(context.flags);
     }
+    cpu.forget_followed();
     cpu.fault(sys, fault, u64::from(site.eip));
     // A task gate brings others.
     context.flags = pack(cpu.state.arith);
@@ -190,10 +244,17 @@ fn go_on(context: &mut Context, cpu: &mut Cpu, sys: &mut System) -> u32 {
     if cpu.wants_boundary() && !cpu.pass_boundary(sys, jumps.resumes(eip)) {
         return leave(context, cpu);
     }
-    context.renew(cpu, sys, windows, jumps);
+    let crossing = cpu.followed();
+    context.turn(cpu, sys, windows, jumps, crossing);
+    find(context, cpu, jumps)
+}
+
+/// Goes straight to the block at the processor's EIP, if it is known.
+#[inline(always)]
+fn find(context: &mut Context, cpu: &Cpu, jumps: &mut Jumps) -> u32 {
     // A block that can't be paid for costs a fault of the host: the run loop sees it beforehand.
     let is_nearly_spent = cpu.steps.saturating_add(NEARLY_SPENT) > cpu.budget_end;
-    let Some(start) = jumps.find(eip).filter(|_| !is_nearly_spent) else {
+    let Some(start) = jumps.find(cpu.state.eip()).filter(|_| !is_nearly_spent) else {
         return leave(context, cpu);
     };
     context.target = start as u64;

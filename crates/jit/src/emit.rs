@@ -401,7 +401,9 @@ impl Emitter<'_> {
         let (insn, eip, af_clear) = (item.insn, item.eip, self.af_clear);
         let (place, refusals, calls, flags) =
             (self.place(item), 0, 0, touches_flags(item.form.as_ref(), item.insn.code));
-        let site = Site { insn, run, eip, left, flags, af_clear, after, place, refusals, calls };
+        let way = crate::turn::way(insn.code);
+        let site =
+            Site { insn, run, eip, left, flags, af_clear, after, place, refusals, calls, way };
         self.sites.push(site);
         self.sites.len() as u32 - 1
     }

@@ -383,6 +383,7 @@ impl Jit {
             enter(pointer, start);
         }
         let c = self.context.get();
+        self.jumps.follow(c.code_view, c.ring);
         cpu.steps = c.steps(0);
         cpu.state.rip = u64::from(c.eip);
         cpu.state.arith = unpack(c.flags);

@@ -13,6 +13,7 @@
 
 use crate::abi::Mode;
 use crate::arena::TABLE_BYTES;
+use crate::turn::{TURNS, Turn};
 use std::ptr::NonNull;
 
 /// One place, chosen by the low 16 bits of EIP.
@@ -90,6 +91,10 @@ pub struct Jumps {
     next: u32,
     /// Bit n: the block of entry n begins with a REP.
     repeats: Vec<u64>,
+    /// What noted crossings lead to.
+    pub(crate) turns: [Turn; TURNS],
+    /// A ring was given to another code view.
+    has_lost: bool,
 }
 
 /// Code views remembered at most: a power of two.
@@ -112,6 +117,8 @@ impl Jumps {
             numbers: [(CodeView::default(), 0); VIEWS],
             next: 2,
             repeats: vec![0; ENTRIES / 64],
+            turns: [Turn::default(); TURNS],
+            has_lost: false,
         }
     }
 
@@ -123,6 +130,11 @@ impl Jumps {
             let place = view.place();
             let known = &mut self.numbers[place];
             if !known.0.is(&view) || known.1 == 0 {
+                // One of another version isn't led to any more.
+                if known.1 != 0 && known.0.version == view.version {
+                    self.turns = [Turn::default(); TURNS];
+                    self.has_lost = true;
+                }
                 self.next = self.next.wrapping_add(1).max(1);
                 *known = (view, self.next);
                 self.rings[place].0 = [self.by_cache; SLOTS];
@@ -131,6 +143,38 @@ impl Jumps {
             self.ring = &raw const self.rings[place] as u64;
         }
         u64::from(self.number) << 32
+    }
+
+    /// True if a code view lost its ring since this was asked: who noted one must forget it.
+    #[inline(always)]
+    pub fn has_lost(&mut self) -> bool {
+        std::mem::take(&mut self.has_lost)
+    }
+
+    /// The current code view.
+    #[must_use]
+    pub fn view(&self) -> CodeView {
+        self.current
+    }
+
+    /// Takes the code view of a turn, by its place.
+    #[inline(always)]
+    pub(crate) fn turn(&mut self, place: usize) {
+        let turn = &self.turns[place];
+        self.current = turn.view;
+        self.number = (turn.number >> 32) as u32;
+        self.ring = turn.ring;
+    }
+
+    /// Takes the code view that emitted code was left in, by its number and ring: doors lead to
+    /// others.
+    #[inline]
+    pub fn follow(&mut self, number: u64, ring: u64) {
+        let number = (number >> 32) as u32;
+        if number != self.number {
+            self.current = CodeView::default();
+            (self.number, self.ring) = (number, ring);
+        }
     }
 
     /// The current code view's return ring: an address that is a multiple of 256.
@@ -182,6 +226,7 @@ impl Jumps {
     pub fn clear(&mut self) {
         self.rings.fill(Ring([self.by_cache; SLOTS]));
         self.numbers = [(CodeView::default(), 0); VIEWS];
+        self.turns = [Turn::default(); TURNS];
         self.current = CodeView::default();
         self.next = self.next.wrapping_add(1).max(1);
         self.number = self.next;

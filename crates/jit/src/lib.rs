@@ -27,6 +27,7 @@ pub mod stats;
 mod strings;
 mod stubs;
 pub mod survey;
+pub mod turn;
 pub mod window;
 
 pub use arena::JitError;

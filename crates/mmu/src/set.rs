@@ -137,6 +137,11 @@ impl Set {
         true
     }
 
+    /// Marks the translation of a page that has one dirty.
+    pub(crate) fn mark_dirty(&mut self, lin: LinAddr) {
+        self.entries[index(lin)] |= Entry::DIRTY;
+    }
+
     fn remove_one(&mut self, at: usize) {
         let e = Entry(self.entries[at]);
         if e.has(Entry::VALID) {

@@ -416,12 +416,16 @@ impl Mmu {
     }
 
     /// [`Mmu::translate`] and [`Mmu::fill`] in one for a data access within a page, where nothing is
-    /// out of the ordinary: two levels lead to a small page of memory that the set doesn't hold.
+    /// out of the ordinary: two levels lead to a small page of memory that the set doesn't hold, or
+    /// holds as they have it but for D, which a write sets.
     #[inline(always)]
     pub fn refill(&mut self, mem: &mut Memory, lin: LinAddr, access: Access) -> Refill {
         let (write, user) = (access.kind == AccessKind::Write, access.user);
-        if !self.is_plain || (user && self.control.alignment) || self.set.get(lin).is_some() {
+        if !self.is_plain || (user && self.control.alignment) {
             return Refill::Ask;
+        }
+        if let Some(old) = self.set.get(lin) {
+            return if write { self.dirty(mem, lin, access, old) } else { Refill::Ask };
         }
         let at = lin.0 as u32;
         let Some((directory, _)) = mem.direct((self.control.cr3 as u32) >> 12) else {
@@ -453,6 +457,40 @@ impl Mmu {
         }
         self.view.fill(lin.0, offset, right, user);
         Refill::At(offset | lin.offset())
+    }
+
+    /// [`Mmu::refill`] of a page that the set holds, to be written: D isn't known to be set, or the
+    /// view doesn't hold it any more.
+    #[inline(never)]
+    fn dirty(&mut self, mem: &mut Memory, lin: LinAddr, access: Access, old: Entry) -> Refill {
+        let mut tables = Physical { mem, a20_mask: self.a20_mask };
+        let Some(path) = walk::Straight::find(&mut tables, &self.control, lin) else {
+            return Refill::Ask;
+        };
+        let (entry, user) = (path.entry(&self.control), access.user);
+        let is_same = !old.has(Entry::DIRTY) && only_dirtied(old, entry);
+        let is_forbidden = self.refuses(entry, access).is_some() || (!user && self.control.smap);
+        let Some((page, writable)) = mem.direct((entry.frame().0 >> 12) as u32) else {
+            return Refill::Ask;
+        };
+        if !is_same || is_forbidden || !writable || !mem.is_free(page) {
+            return Refill::Ask;
+        }
+        self.sync(mem);
+        path.mark(&mut Physical { mem, a20_mask: self.a20_mask }, true);
+        self.set.mark_dirty(lin);
+        let offset = u64::from(page) << 12;
+        self.view.fill(lin.0, offset, WriteRight::Free, user);
+        Refill::At(offset | lin.offset())
+    }
+
+    /// The fault of an access that [`Mmu::refill`] found [`Refill::Absent`].
+    #[must_use]
+    pub fn absent(&self, mem: &mut Memory, lin: LinAddr, access: Access) -> PageFault {
+        let mut tables = Physical { mem, a20_mask: self.a20_mask };
+        let walk = Walk::new(&mut tables, &self.control, lin);
+        let (step, why) = walk.stopped.expect("an entry isn't present");
+        self.fault(lin, access, why, step.level, step.entry, step.at)
     }
 
     /// Where a page leads and its rights, if that is cached and the page isn't watched.

@@ -93,6 +93,57 @@ fn where_the_short_way_answers_it_does_what_the_long_one_does() {
     assert_eq!((answers, absent), (1152, 40_960));
 }
 
+/// A page that was read is written, by then perhaps with other entries: the long way walks, since D
+/// isn't known to be set.
+#[test]
+fn a_page_that_was_read_is_marked_as_the_long_way_marks_it() {
+    use PteFlags as F;
+    let mut mem = Memory::flat(0x8000).unwrap();
+    let (mut answers, mut others) = (0, 0);
+    for (n, user) in (0..8).flat_map(|n| [(n, false), (n, true)]) {
+        let [mut short, mut long] = [(); 2].map(|()| Mmu::default());
+        short.set_control(control(n));
+        long.set_control(control(n));
+        let access = |kind| Access { kind, user, implicit: false };
+        for old in subsets(&[F::WRITE, F::USER, F::DIRTY, F::GLOBAL]) {
+            for new in subsets(&[F::PRESENT, F::WRITE, F::USER, F::ACCESSED, F::DIRTY, F::GLOBAL]) {
+                for (pde, frame) in
+                    [(0x27, 0), (0x25, 0), (0x07, 0), (0xA7, 0), (0, 0), (0x27, 0x1000)]
+                {
+                    let mut run = |mmu: &mut Mmu, is_short: bool| {
+                        mmu.flush_all();
+                        map(&mut mem, 0x27, old | 1);
+                        if mmu.translate(&mut mem, LIN, access(AccessKind::Read)).is_ok() {
+                            mmu.fill(&mem, LIN, access(AccessKind::Read));
+                        }
+                        map(&mut mem, pde, new + frame);
+                        let write = access(AccessKind::Write);
+                        let found = match is_short.then(|| mmu.refill(&mut mem, LIN, write)) {
+                            Some(Refill::At(place)) => Some(Ok(PhysAddr(place))),
+                            Some(Refill::Absent) => Some(Err(mmu.absent(&mut mem, LIN, write))),
+                            Some(Refill::Ask) | None => None,
+                        };
+                        let is_it = found.is_some();
+                        let found = found.unwrap_or_else(|| {
+                            let found = mmu.translate(&mut mem, LIN, write);
+                            if found.is_ok() {
+                                mmu.fill(&mem, LIN, write);
+                            }
+                            found
+                        });
+                        (is_it, (found, outcome(mmu, &mem, user)))
+                    };
+                    let (is_it, left) = run(&mut short, true);
+                    let (_, right) = run(&mut long, false);
+                    assert_eq!(left, right, "{old:#x} {new:#x} {pde:#x} {frame:#x} {user} {n}");
+                    *(if is_it { &mut answers } else { &mut others }) += 1;
+                }
+            }
+        }
+    }
+    assert_eq!((answers, others), (20_272, 78_032));
+}
+
 #[test]
 fn a_page_that_is_cached_watched_or_behind_the_gate_is_left_to_the_long_way() {
     let mut mem = Memory::flat(0x8000).unwrap();

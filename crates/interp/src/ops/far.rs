@@ -3,6 +3,8 @@
 //! Invariant: all checks come before the first change; a crossing is told by one event.
 
 mod gate;
+pub(crate) mod notes;
+pub mod pass;
 pub(super) mod plain;
 pub(super) mod ret;
 pub(super) mod stack;
@@ -101,7 +103,7 @@ fn transfer(cpu: &mut Cpu, sys: &mut System, far: Far) -> Result<(), Fault> {
     if !cpu.state.uses_descriptors() {
         return by_paragraph(cpu, sys, far);
     }
-    if plain::call_gate(cpu, sys, &far).is_some() {
+    if notes::call_gate(cpu, sys, &far).is_some() || plain::call_gate(cpu, sys, &far).is_some() {
         return Ok(());
     }
     let who = Who::program(Origin::Transfer);

@@ -9,6 +9,7 @@ mod software;
 #[cfg(test)]
 mod tests;
 
+use super::far::notes;
 use super::far::plain::{self, Vectored};
 use super::far::stack::NewStack;
 use super::far::{Crossing, enter};
@@ -78,14 +79,13 @@ pub fn interrupt(
     error_code: Option<u16>,
 ) -> Result<(), Fault> {
     let is_software = matches!(source, Source::Software | Source::Trap);
-    let from = cpu.state.place();
-    let via = Via::Interrupt { vector, source, error_code };
-    let plain = Vectored { vector, is_software, error_code, via, from };
-    if plain::handler(cpu, sys, plain).is_some() {
+    let v = Vectored { vector, is_software, source, error_code };
+    if notes::handler(cpu, sys, v).is_some() || plain::handler(cpu, sys, v).is_some() {
         cpu.state.nmi_masked |= source == Source::Nmi;
         return Ok(());
     }
     let ext = if is_software { 0 } else { EXT };
+    let from = cpu.state.place();
     let delivery = Delivery { vector, source, error_code, ext, from };
     if cpu.state.protected() {
         through_idt(cpu, sys, delivery)?;

@@ -4,10 +4,10 @@
 //! Invariant: which flags are taken depends on the CPL that IRET runs at, not the new one.
 
 use super::Handler;
-use super::far::plain;
 use super::far::ret::{self, Return};
 use super::far::stack::Popper;
 use super::far::{Crossing, enter, place};
+use super::far::{notes, plain};
 use super::flags;
 use super::segment::load;
 use super::task;
@@ -45,7 +45,11 @@ fn iret(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     // NMIs are let in again even if this faults (SDM 3A 6.7.1).
     cpu.state.nmi_masked = false;
     cpu.end_block();
-    let (wide, from) = (insn.op32(), place(cpu, insn));
+    let wide = insn.op32();
+    if wide && notes::iret(cpu, sys, insn).is_some() {
+        return flags::check_virtual_interrupt(cpu);
+    }
+    let from = place(cpu, insn);
     if wide && plain::iret(cpu, sys, from).is_some() {
         return flags::check_virtual_interrupt(cpu);
     }

@@ -6,12 +6,13 @@
 //! the general way does all checks from the start. An engine that takes one instruction at a time
 //! goes that way always, so that comparing it with the others compares both ways.
 
+use super::notes::{self, Read};
 use super::{Crossing, Far, enter_described, ret};
 use crate::access::{load, store};
 use crate::cpu::Cpu;
 use crate::ops::flags;
 use bus::System;
-use x86::event::{Place, StackFrom, Via};
+use x86::event::{Place, Source, StackFrom, Via};
 use x86::segment::{attr, system_type};
 use x86::state::gpr;
 use x86::{Descriptor, Eflags, LinAddr, SegReg, Selector};
@@ -32,10 +33,16 @@ pub(in crate::ops) struct Vectored {
     pub is_software: bool,
     /// The error code, where there is one.
     pub error_code: Option<u16>,
+    /// Who asked.
+    pub source: Source,
+}
+
+impl Vectored {
     /// How it is told.
-    pub via: Via,
-    /// The interrupted place: EIP is the return address.
-    pub from: Place,
+    pub(super) fn via(&self) -> Via {
+        let Self { vector, source, error_code, .. } = *self;
+        Via::Interrupt { vector, source, error_code }
+    }
 }
 
 /// A stack, and where words on it lie in guest memory.
@@ -92,11 +99,8 @@ fn stack(cpu: &Cpu, sys: &System, selector: Selector, ring: u8) -> Option<Descri
 #[inline(always)]
 fn handler_stack(cpu: &Cpu, sys: &System, ring: u8, bytes: u32) -> Option<Stack> {
     if ring == cpu.state.cpl {
-        let segment = cpu.state.segment(SegReg::Ss);
-        let (selector, esp) = (segment.selector, cpu.state.reg32(gpr::ESP));
-        let is_wide = segment.is_32bit() && !segment.is_expand_down();
-        let (base, limit) = (segment.base as u32, segment.limit);
-        let (esp, place) = is_wide.then(|| room(cpu, (base, limit), esp, bytes, ring))??;
+        let (esp, place) = own_stack(cpu, bytes)?;
+        let selector = cpu.state.segment(SegReg::Ss).selector;
         return Some(Stack { selector, descriptor: None, esp, place, from: StackFrom::Same });
     }
     let tr = &cpu.state.tr;
@@ -114,9 +118,18 @@ fn handler_stack(cpu: &Cpu, sys: &System, ring: u8, bytes: u32) -> Option<Stack>
     Some(Stack { selector, descriptor: Some(d), esp, place, from })
 }
 
+/// ESP after a push of `bytes` on the present stack, and where they lie.
+#[inline(always)]
+pub(super) fn own_stack(cpu: &Cpu, bytes: u32) -> Option<(u32, u64)> {
+    let segment = cpu.state.segment(SegReg::Ss);
+    let is_wide = segment.is_32bit() && !segment.is_expand_down();
+    let (bounds, esp) = ((segment.base as u32, segment.limit), cpu.state.reg32(gpr::ESP));
+    is_wide.then(|| room(cpu, bounds, esp, bytes, cpu.state.cpl))?
+}
+
 /// ESP after a push of `bytes` on a stack that expands down to its base, and where they lie.
 #[inline(always)]
-fn room(
+pub(super) fn room(
     cpu: &Cpu,
     (base, limit): (u32, u32),
     esp: u32,
@@ -132,6 +145,11 @@ fn room(
 }
 
 impl Stack {
+    /// What was read for it, if it is another ring's.
+    fn described(&self) -> Option<(Selector, Descriptor)> {
+        self.descriptor.map(|d| (self.selector, d))
+    }
+
     /// Takes it.
     #[inline(always)]
     fn enter(&self, cpu: &mut Cpu) {
@@ -160,7 +178,8 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
     if !cpu.state.uses_descriptors() || offset + 7 > table.limit {
         return None;
     }
-    let gate = Descriptor(system(cpu, sys, table.base.wrapping_add(u64::from(offset)))?);
+    let lin = table.base.wrapping_add(u64::from(offset));
+    let gate = Descriptor(system(cpu, sys, lin)?);
     // P, and type 14 or 15.
     if gate.0 >> 40 & 0x9E != 0x8E || (v.is_software && gate.dpl() < cpl) {
         return None;
@@ -170,26 +189,52 @@ pub(in crate::ops) fn handler(cpu: &mut Cpu, sys: &mut System, v: Vectored) -> O
     let inward = ring < cpl;
     let words = 3 + 2 * u32::from(inward) + u32::from(v.error_code.is_some());
     let stack = (ring <= cpl).then(|| handler_stack(cpu, sys, ring, 4 * words))??;
+    let from = cpu.state.place();
+    let status = cpu.state.arith.flags();
+    push_handler(cpu, sys, &v, inward, status, stack.place + 4 * u64::from(words));
+    stack.enter(cpu);
+    clear_flags(cpu, gate);
+    let to = selector.with_rpl(ring);
+    enter_described(cpu, to, code, eip);
+    let read = Read { gate: Some((lin, gate)), code: (to, code), stack: stack.described() };
+    notes::note_handler(cpu, sys, &v, cpl, &read);
+    let (gate, code) = (Some(gate), Some(code));
+    Crossing { gate, code, stack: stack.from, ..Crossing::new(v.via(), from) }.tell(cpu);
+    Some(())
+}
+
+/// Pushes the frame of a handler below `top` in guest memory, the old stack first if it is another.
+/// `status` are the status flags.
+#[inline(always)]
+pub(super) fn push_handler(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    v: &Vectored,
+    inward: bool,
+    status: u32,
+    top: u64,
+) {
     cpu.begin_frame(4);
-    let mut top = stack.place + 4 * u64::from(words);
+    let mut top = top;
+    let segment = |s| u32::from(cpu.state.segment(s).selector.0);
+    let outer = [segment(SegReg::Ss), cpu.state.reg32(gpr::ESP)];
+    let eflags = cpu.state.system_flags | status;
+    let back = [eflags, segment(SegReg::Cs), cpu.state.eip()];
     if inward {
-        let ss = cpu.state.segment(SegReg::Ss).selector.0;
-        let outer = [u32::from(ss), cpu.state.reg32(gpr::ESP)];
         push(cpu, sys, &mut top, outer);
     }
-    let back = [cpu.state.eflags(), u32::from(v.from.cs.0), v.from.eip];
     push(cpu, sys, &mut top, back);
     if let Some(error) = v.error_code {
         push(cpu, sys, &mut top, [u32::from(error)]);
     }
-    stack.enter(cpu);
+}
+
+/// Clears the flags that a gate clears.
+#[inline(always)]
+pub(super) fn clear_flags(cpu: &mut Cpu, gate: Descriptor) {
     let masks = if gate.0 >> 40 & 1 == 0 { Eflags::IF } else { Eflags::empty() };
     let cleared = Eflags::TF | Eflags::VM | Eflags::RF | Eflags::NT | masks;
     cpu.state.set_flag(cleared, false);
-    enter_described(cpu, selector.with_rpl(ring), code, eip);
-    let (gate, code) = (Some(gate), Some(code));
-    Crossing { gate, code, stack: stack.from, ..Crossing::new(v.via, v.from) }.tell(cpu);
-    Some(())
 }
 
 /// CALL through a 32-bit call gate to an inner ring.
@@ -206,27 +251,39 @@ pub(super) fn call_gate(cpu: &mut Cpu, sys: &mut System, far: &Far) -> Option<()
     let parameters = u32::from(gate.gate_count());
     let from = words_at(cpu, 0, 4 * parameters)?;
     let stack = (ring < cpl).then(|| handler_stack(cpu, sys, ring, 16 + 4 * parameters))??;
+    let top = stack.place + 16 + 4 * u64::from(parameters);
+    push_call(cpu, sys, parameters, from, top);
+    stack.enter(cpu);
+    let to = selector.with_rpl(ring);
+    enter_described(cpu, to, code, eip);
+    let lin = cpu.state.gdtr.base.wrapping_add(u64::from(far.selector.offset()));
+    let read = Read { gate: Some((lin, gate)), code: (to, code), stack: stack.described() };
+    notes::note_gate(cpu, sys, far.selector, cpl, &read);
+    let via = Via::CallGate { selector: far.selector, parameters: gate.gate_count() };
+    let (gate, code) = (Some(gate), Some(code));
+    Crossing { gate, code, stack: stack.from, ..Crossing::new(via, far.from) }.tell(cpu);
+    Some(())
+}
+
+/// Pushes the frame of a call through a gate below `top` in guest memory: the old stack, the
+/// parameters that lie at `from`, the way back.
+#[inline(always)]
+pub(super) fn push_call(cpu: &mut Cpu, sys: &mut System, parameters: u32, from: u64, top: u64) {
     // The stacks may overlap: all parameters are read before the first push.
     let mut copied = [0; 31];
     for (n, word) in (0..u64::from(parameters)).zip(&mut copied) {
         *word = load::<u32>(sys, from + 4 * n);
     }
     cpu.begin_frame(4);
-    let mut top = stack.place + 16 + 4 * u64::from(parameters);
-    let ss = cpu.state.segment(SegReg::Ss).selector.0;
-    let outer = [u32::from(ss), cpu.state.reg32(gpr::ESP)];
+    let mut top = top;
+    let segment = |s| u32::from(cpu.state.segment(s).selector.0);
+    let outer = [segment(SegReg::Ss), cpu.state.reg32(gpr::ESP)];
+    let back = [segment(SegReg::Cs), cpu.state.eip()];
     push(cpu, sys, &mut top, outer);
     for word in copied.iter().take(parameters as usize).rev() {
         push(cpu, sys, &mut top, [*word]);
     }
-    let back = [u32::from(far.from.cs.0), cpu.state.eip()];
     push(cpu, sys, &mut top, back);
-    stack.enter(cpu);
-    enter_described(cpu, selector.with_rpl(ring), code, eip);
-    let via = Via::CallGate { selector: far.selector, parameters: gate.gate_count() };
-    let (gate, code) = (Some(gate), Some(code));
-    Crossing { gate, code, stack: stack.from, ..Crossing::new(via, far.from) }.tell(cpu);
-    Some(())
 }
 
 /// RETF with 32-bit words to the same ring or an outer one; `drop` bytes are dropped from both
@@ -240,6 +297,7 @@ pub(super) fn far_return(cpu: &mut Cpu, sys: &mut System, drop: u32, from: Place
     if selector.rpl() != ring || ring < cpl {
         return None;
     }
+    let mut read = Read { gate: None, code: (selector, code), stack: None };
     cpu.begin_frame(4);
     cpu.tell_words(&[eip, cs]);
     if ring == cpl {
@@ -248,6 +306,7 @@ pub(super) fn far_return(cpu: &mut Cpu, sys: &mut System, drop: u32, from: Place
     } else {
         let [esp, ss] = frame(cpu, sys, 8 + drop)?;
         let d = stack(cpu, sys, Selector(ss as u16), ring)?;
+        read.stack = Some((Selector(ss as u16), d));
         cpu.tell_words(&[esp, ss]);
         cpu.set_described(SegReg::Ss, Selector(ss as u16), d);
         cpu.state.set_reg32(gpr::ESP, esp.wrapping_add(drop));
@@ -255,20 +314,25 @@ pub(super) fn far_return(cpu: &mut Cpu, sys: &mut System, drop: u32, from: Place
     }
     let stack = if ring > cpl { StackFrom::Popped } else { StackFrom::Same };
     enter_described(cpu, selector, code, eip);
+    notes::note_return(cpu, sys, cpl, &read);
     Crossing { code: Some(code), stack, ..Crossing::new(Via::FarReturn, from) }.tell(cpu);
     Some(())
 }
 
 /// Words of the present stack, `ahead` bytes from its top.
 #[inline(always)]
-fn frame<const N: usize>(cpu: &Cpu, sys: &System, ahead: u32) -> Option<[u32; N]> {
+pub(super) fn frame<const N: usize>(cpu: &Cpu, sys: &System, ahead: u32) -> Option<[u32; N]> {
     let place = words_at(cpu, ahead, 4 * N as u32)?;
-    Some(std::array::from_fn(|n| load::<u32>(sys, place + 4 * n as u64)))
+    let mut words = [0; N];
+    for (n, word) in (0..).zip(&mut words) {
+        *word = load::<u32>(sys, place + 4 * n);
+    }
+    Some(words)
 }
 
 /// Where `bytes` bytes of the present stack lie in guest memory, `ahead` bytes from its top.
 #[inline(always)]
-fn words_at(cpu: &Cpu, ahead: u32, bytes: u32) -> Option<u64> {
+pub(super) fn words_at(cpu: &Cpu, ahead: u32, bytes: u32) -> Option<u64> {
     let at = cpu.state.reg32(gpr::ESP).checked_add(ahead)?;
     let end = cpu.read_end[SegReg::Ss as usize];
     let is_plain = cpu.state.uses_descriptors() && cpu.state.stack32();
@@ -299,11 +363,7 @@ pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System, from: Place) -> Opti
         outer = Some((Selector(ss as u16), stack(cpu, sys, Selector(ss as u16), ring)?, esp));
         cpu.tell_words(&[esp, ss]);
     }
-    let mut mask = flags::WIDE | Eflags::RF | flags::guarded(cpu);
-    if cpl == 0 {
-        mask |= Eflags::VIF | Eflags::VIP;
-    }
-    flags::replace(cpu, eflags, mask);
+    take_flags(cpu, eflags);
     let stack = if outer.is_some() { StackFrom::Popped } else { StackFrom::Same };
     match outer {
         None => cpu.state.set_reg32(gpr::ESP, at.wrapping_add(12)),
@@ -314,6 +374,23 @@ pub(in crate::ops) fn iret(cpu: &mut Cpu, sys: &mut System, from: Place) -> Opti
         }
     }
     enter_described(cpu, selector, code, eip);
+    let stack_read = outer.map(|(selector, descriptor, _)| (selector, descriptor));
+    let read = Read { gate: None, code: (selector, code), stack: stack_read };
+    notes::note_return(cpu, sys, cpl, &read);
     Crossing { code: Some(code), stack, ..Crossing::new(Via::Iret, from) }.tell(cpu);
     Some(())
+}
+
+/// Takes the flags of an IRETD that doesn't lead to virtual-8086 mode, as far as CPL may.
+#[inline(always)]
+pub(super) fn take_flags(cpu: &mut Cpu, eflags: u32) {
+    let mask = taken_flags(cpu);
+    flags::replace(cpu, eflags, mask);
+}
+
+/// The flags that IRETD takes at this CPL.
+#[inline(always)]
+pub(super) fn taken_flags(cpu: &Cpu) -> Eflags {
+    let mask = flags::WIDE | Eflags::RF | flags::guarded(cpu);
+    if cpu.state.cpl == 0 { mask | Eflags::VIF | Eflags::VIP } else { mask }
 }

@@ -2,7 +2,7 @@
 //! (SDM 2 RET and IRET, SDM 3A 5.8.6).
 
 use super::stack::Popper;
-use super::{Crossing, enter, place, plain, within};
+use super::{Crossing, enter, notes, place, plain, within};
 use crate::cpu::Cpu;
 use crate::ops::segment::load;
 use crate::ops::segment::table::{self, Entry, Who};
@@ -25,9 +25,12 @@ pub(in crate::ops) struct Return {
 /// RETF, with or without bytes to drop.
 pub(super) fn retf(cpu: &mut Cpu, sys: &mut System, insn: &Insn) -> Result<(), Fault> {
     cpu.intercept(Intercept::FarRet);
-    let from = place(cpu, insn);
     // Without the operand, `imm` is zero.
     let drop = insn.imm & 0xFFFF;
+    if insn.op32() && notes::far_return(cpu, sys, drop, insn).is_some() {
+        return Ok(());
+    }
+    let from = place(cpu, insn);
     if insn.op32() && plain::far_return(cpu, sys, drop, from).is_some() {
         return Ok(());
     }

@@ -1,10 +1,14 @@
-//! The short way of crossings ([`crate::ops::far::plain`]) beside the long one, which the
-//! self-checking programs prove: they seldom meet the short one's conditions.
+//! The short ways of crossings ([`crate::ops::far::plain`], and [`crate::ops::far::notes`] once they
+//! were seen) beside the long one, which the self-checking programs prove: they seldom meet the
+//! conditions of the short ones.
 
 use super::{GATE, GDT, IDT, KERNEL_CODE, KERNEL_DATA, Machine, TSS, USER_CODE, USER_DATA};
+use crate::ops::far::notes::{self, Frame};
 use crate::ops::far::plain::{self, Vectored};
-use x86::event::{Source, Via};
-use x86::{Descriptor, Fault, SegReg};
+use x86::event::Source;
+use x86::segment::system_type;
+use x86::state::gpr;
+use x86::{Cr0, Descriptor, Eflags, Fault, LinAddr, PhysAddr, SegReg};
 
 /// INT 30h, IRETD, CALL 28h:0, RETF 8.
 const INT: &[u8] = &[0xCD, 0x30];
@@ -14,17 +18,46 @@ const RETF: &[u8] = &[0xCA, 8, 0];
 /// A 32-bit call gate, DPL 3, two parameters, to 0008:00005000.
 const CALL_GATE: Descriptor = Descriptor(0x0000_EC02_0008_5000);
 
-/// A machine in ring 3 whose software TLB knows all that a crossing touches.
+/// Two levels of tables, and a page that shows nowhere.
+const DIRECTORY: u64 = 0xA000;
+const TABLE: u64 = 0xB000;
+const HIDDEN: u64 = 0x1_2000;
+
+/// A machine in ring 3, paged, whose software TLB knows all that a crossing touches, and which has
+/// seen each often enough to follow its note.
 fn warm(careful: bool) -> Machine {
     let mut m = Machine::user();
     m.poke(GDT + 0x28, &CALL_GATE.0.to_le_bytes());
     m.cpu.state.gdtr.limit = 8 * 6 - 1;
+    m.poke(DIRECTORY, &(TABLE as u32 | 7).to_le_bytes());
+    for page in 0..256 {
+        m.poke(TABLE + 4 * page, &((page << 12) as u32 | 7).to_le_bytes());
+    }
+    m.cpu.state.cr3 = DIRECTORY;
+    m.cpu.state.cr0 |= (Cr0::PG | Cr0::WP).bits();
+    m.cpu.sync();
     m.cpu.is_careful = careful;
-    for way in [INT, IRET, CALL, RETF] {
+    for way in [INT, IRET, CALL, RETF].repeat(3) {
         m.run(way, true).expect("all is in order");
     }
     drop(m.cpu.events.take());
     m
+}
+
+impl Machine {
+    fn copy(&mut self, from: u64, to: u64, bytes: usize) {
+        let mut all = vec![0; bytes];
+        self.sys.mem.read_phys(PhysAddr(from), &mut all);
+        self.poke(to, &all);
+    }
+
+    /// Maps the page of a table to [`HIDDEN`], where it says the same but for the change.
+    fn remap(&mut self, at: u64, change: impl Fn(&mut Self, u64)) {
+        self.copy(at & !0xFFF, HIDDEN, 0x1000);
+        change(self, HIDDEN | at & 0xFFF);
+        self.poke(TABLE + 4 * (at >> 12), &(HIDDEN as u32 | 7).to_le_bytes());
+        self.cpu.mmu.invalidate(LinAddr(at));
+    }
 }
 
 /// What a crossing does after `before`, the short way and the long one: the same. Gives the fault.
@@ -37,7 +70,11 @@ fn both(before: impl Fn(&mut Machine), bytes: &[u8]) -> Option<Fault> {
         let events = format!("{:?}", m.cpu.events.take());
         let derived = SegReg::ALL.map(|s| m.cpu.segment_ends(s));
         let derived = (derived, m.cpu.segment_shapes());
-        (done.err(), format!("{:?} {:?} {frame:?} {events} {derived:?}", m.cpu.state, m.cpu.cause))
+        let entries: [[u8; 32]; 2] = [TABLE, DIRECTORY].map(|at| m.sys.mem.arena().load(at));
+        let cached = m.cpu.mmu.set().list();
+        let tables = format!("{entries:?} {cached:?} {:?}", m.sys.mem.arena().load::<64>(GDT));
+        let told = format!("{frame:?} {events} {derived:?} {tables}");
+        (done.err(), format!("{:?} {:?} {told}", m.cpu.state, m.cpu.cause))
     });
     assert_eq!(short, long);
     short.0
@@ -47,14 +84,27 @@ fn in_ring_0(m: &mut Machine) {
     m.run(INT, true).expect("delivered");
 }
 
+const SOFTWARE: Vectored =
+    Vectored { vector: 0x30, is_software: true, error_code: None, source: Source::Software };
+
 #[test]
 fn the_short_way_is_taken_where_all_is_in_order() {
     let mut m = warm(false);
-    let via = Via::Interrupt { vector: 0x30, source: Source::Software, error_code: None };
     let from = m.cpu.state.place();
-    let v = Vectored { vector: 0x30, is_software: true, error_code: None, via, from };
-    assert!(plain::handler(&mut m.cpu, &mut m.sys, v).is_some());
+    assert!(plain::handler(&mut m.cpu, &mut m.sys, SOFTWARE).is_some());
     assert!(plain::iret(&mut m.cpu, &mut m.sys, from).is_some());
+}
+
+#[test]
+fn a_crossing_that_was_seen_follows_its_note() {
+    let mut m = warm(false);
+    assert!(notes::handler(&mut m.cpu, &mut m.sys, SOFTWARE).is_some());
+    assert!(Frame::<3>::of(&m.cpu, &m.sys, 0).is_some());
+    let mut m = warm(false);
+    m.run(CALL, true).expect("inwards");
+    assert!(m.cpu.followed() != 0 && Frame::<2>::of(&m.cpu, &m.sys, 8).is_some());
+    let mut careful = warm(true);
+    assert!(notes::handler(&mut careful.cpu, &mut careful.sys, SOFTWARE).is_none());
 }
 
 #[test]
@@ -131,4 +181,175 @@ fn an_outer_stack_of_another_ring_is_refused_both_ways() {
     let data = USER_DATA.0 & !(3 << 45);
     let fault = both(|m| (in_ring_0(m), m.poke(GDT + 0x20, &data.to_le_bytes())).1, IRET);
     assert_eq!(fault, Some(Fault::gp(0x20)));
+}
+
+/// Where the tables are, and how long.
+#[test]
+fn tables_that_move_do_the_same_both_ways() {
+    let other_handler = |m: &mut Machine| {
+        m.copy(IDT, 0x1_0000, 0x800);
+        m.poke(0x1_0000 + 8 * 0x30, &(GATE.0 ^ 0x40).to_le_bytes());
+        m.cpu.state.idtr.base = 0x1_0000;
+    };
+    assert_eq!(both(other_handler, INT), None);
+    let short_idt = |m: &mut Machine| m.cpu.state.idtr.limit = 8 * 0x30 + 6;
+    assert_eq!(both(short_idt, INT), Some(Fault::gp(0x182)));
+    let other_gdt = |m: &mut Machine| {
+        m.copy(GDT, 0x1_0000, 48);
+        for n in [1, 2, 3, 4] {
+            m.poke(0x1_0000 + 8 * n + 2, &[0x20]);
+        }
+        m.cpu.state.gdtr.base = 0x1_0000;
+    };
+    assert_eq!(both(other_gdt, INT), None);
+    assert_eq!(both(other_gdt, CALL), None);
+    assert_eq!(both(|m| (in_ring_0(m), other_gdt(m)).1, IRET), None);
+    let short_gdt = |m: &mut Machine| m.cpu.state.gdtr.limit = 0x2E;
+    assert_eq!(both(short_gdt, CALL), Some(Fault::gp(0x28)));
+    let shorter = |m: &mut Machine| m.cpu.state.gdtr.limit = 0x1E;
+    assert_eq!(both(|m| (in_ring_0(m), shorter(m)).1, IRET), Some(Fault::gp(0x18)));
+}
+
+#[test]
+fn a_tss_that_moves_or_changes_does_the_same_both_ways() {
+    for way in [INT, CALL] {
+        let moved = |m: &mut Machine| {
+            m.poke(0x1_0000 + 4, &0x8F00_u64.to_le_bytes());
+            m.poke(0x1_0000 + 8, &[0x10]);
+            m.cpu.state.tr.base = 0x1_0000;
+        };
+        assert_eq!(both(moved, way), None);
+        let short = |m: &mut Machine| m.cpu.state.tr.limit = 8;
+        assert_eq!(both(short, way), Some(Fault::ts(0x28)));
+        let kind = u16::from(system_type::TSS32_BUSY ^ system_type::TSS16_BUSY);
+        both(|m| m.cpu.state.tr.attrs ^= kind, way);
+        assert_eq!(both(|m| m.poke(TSS + 4, &0x8FF0_u32.to_le_bytes()), way), None);
+        assert_eq!(both(|m| m.poke(TSS + 4, &2_u32.to_le_bytes()), way), Some(Fault::ss(0x10)));
+        assert_eq!(both(|m| m.poke(TSS + 8, &[0x20]), way), Some(Fault::ts(0x20)));
+    }
+}
+
+/// The bit is set again.
+#[test]
+fn descriptors_that_lost_their_accessed_bit_do_the_same_both_ways() {
+    for n in 1..5 {
+        let lost = |m: &mut Machine| {
+            let mut rights = [0];
+            m.sys.mem.read_phys(PhysAddr(GDT + 8 * n + 5), &mut rights);
+            m.poke(GDT + 8 * n + 5, &[rights[0] & !1]);
+        };
+        assert_eq!(both(lost, INT), None);
+        assert_eq!(both(lost, CALL), None);
+        assert_eq!(both(|m| (in_ring_0(m), lost(m)).1, IRET), None);
+        assert_eq!(both(|m| (m.run(CALL, true).expect("inwards"), lost(m)).1, RETF), None);
+    }
+}
+
+#[test]
+fn tables_whose_pages_are_mapped_elsewhere_do_the_same_both_ways() {
+    let gate = |m: &mut Machine, at: u64| m.poke(at, &(GATE.0 ^ 0x40).to_le_bytes());
+    assert_eq!(both(|m| m.remap(IDT + 8 * 0x30, gate), INT), None);
+    let base = |m: &mut Machine, at: u64| m.poke(at + 2, &[0x20]);
+    assert_eq!(both(|m| m.remap(GDT + 8, base), INT), None);
+    assert_eq!(both(|m| m.remap(GDT + 0x10, base), CALL), None);
+    assert_eq!(both(|m| (in_ring_0(m), m.remap(GDT + 0x18, base)).1, IRET), None);
+    let esp = |m: &mut Machine, at: u64| m.poke(at, &0x8F00_u32.to_le_bytes());
+    assert_eq!(both(|m| m.remap(TSS + 4, esp), INT), None);
+    assert_eq!(both(|m| m.remap(TSS + 4, esp), CALL), None);
+}
+
+/// A table's page, and those of the stacks: rights that go, and marks that must come again.
+#[test]
+fn pages_that_change_do_the_same_both_ways() {
+    let entry = |m: &mut Machine, page: u64, entry: u32| {
+        m.poke(TABLE + 4 * page, &entry.to_le_bytes());
+        m.cpu.mmu.invalidate(LinAddr(page << 12));
+    };
+    for page in [1, 2, 3, 8] {
+        for bits in [7, 6, 5] {
+            let change = |m: &mut Machine| entry(m, page, (page << 12) as u32 | bits);
+            let faults = [INT, CALL].map(|way| both(change, way).is_some());
+            assert!(bits == 6 || page == 8 || faults == [false; 2], "{page:x} {bits}");
+            both(|m| (in_ring_0(m), change(m)).1, IRET);
+            both(|m| (m.run(CALL, true).expect("inwards"), change(m)).1, RETF);
+        }
+    }
+}
+
+#[test]
+fn modes_and_flags_that_arent_plain_do_the_same_both_ways() {
+    let real = |m: &mut Machine| {
+        m.cpu.state.cr0 &= !(Cr0::PE | Cr0::PG).bits();
+        m.cpu.state.cpl = 0;
+        m.cpu.sync();
+    };
+    both(real, INT);
+    for flag in [Eflags::TF, Eflags::NT, Eflags::AC, Eflags::RF, Eflags::VIP | Eflags::VIF] {
+        both(|m| m.cpu.state.set_flag(flag, true), INT);
+        both(|m| m.cpu.state.set_flag(flag, true), CALL);
+        both(|m| (in_ring_0(m), m.cpu.state.set_flag(flag, true)).1, IRET);
+        let popped = |m: &mut Machine| m.poke(0x9000 - 12, &flag.bits().to_le_bytes());
+        both(|m| (in_ring_0(m), popped(m)).1, IRET);
+    }
+    // Virtual-8086 mode.
+    let popped = |m: &mut Machine| m.poke(0x9000 - 12, &Eflags::VM.bits().to_le_bytes());
+    both(|m| (in_ring_0(m), popped(m)).1, IRET);
+    let ring_0_data = |m: &mut Machine| {
+        let kernel = *m.cpu.state.segment(SegReg::Ss);
+        m.cpu.set_segment(SegReg::Fs, kernel);
+    };
+    assert_eq!(both(|m| (in_ring_0(m), ring_0_data(m)).1, IRET), None);
+}
+
+/// Without paging nothing but CR0.PE tells.
+#[test]
+fn an_interrupt_in_real_mode_does_the_same_both_ways() {
+    let real = |m: &mut Machine| {
+        m.cpu.state.cr0 &= !Cr0::PG.bits();
+        m.cpu.sync();
+        for _ in 0..5 {
+            m.run(INT, true).expect("all is in order");
+        }
+        m.poke(IDT + 4 * 0x30, &[0x34, 0x12, 0, 0x50]);
+        m.cpu.state.cr0 &= !Cr0::PE.bits();
+        m.cpu.sync();
+    };
+    assert_eq!(both(real, INT), None);
+}
+
+#[test]
+fn a_vector_from_another_ring_does_the_same_both_ways() {
+    let within = |m: &mut Machine| {
+        for way in [INT; 5].into_iter().chain([IRET; 5]) {
+            m.run(way, true).expect("all is in order");
+        }
+        assert_eq!(m.cpu.state.cpl, 3);
+    };
+    assert_eq!(both(within, INT), None);
+}
+
+#[test]
+fn a_return_beyond_its_segment_is_refused_both_ways() {
+    let small = |m: &mut Machine| {
+        let code = USER_CODE.0 & !(1 << 55) & !(0xF << 48) & !0xFFFF | 0x4FFF;
+        m.poke(GDT + 0x18, &code.to_le_bytes());
+        for _ in 0..4 {
+            m.run(INT, true).expect("all is in order");
+            m.run(IRET, true).expect("all is in order");
+        }
+        m.run(INT, true).expect("all is in order");
+        m.poke(0x9000 - 20, &0x5000_u32.to_le_bytes());
+    };
+    assert_eq!(both(small, IRET), Some(Fault::gp(0)));
+}
+
+/// Stacks that run over their ends, or over a page's.
+#[test]
+fn stacks_at_an_edge_do_the_same_both_ways() {
+    for esp in [0x9000_u32, 0x8004, 0x8010, 0x8014, 0x13, 0x14, 0] {
+        both(|m| m.poke(TSS + 4, &esp.to_le_bytes()), INT);
+        both(|m| m.poke(TSS + 4, &esp.to_le_bytes()), CALL);
+        both(|m| m.cpu.state.set_reg32(gpr::ESP, esp), CALL);
+        both(|m| (in_ring_0(m), m.cpu.state.set_reg32(gpr::ESP, esp)).1, IRET);
+    }
 }
