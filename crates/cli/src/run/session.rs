@@ -25,6 +25,8 @@ use x86::event::Wanted;
 /// A slice of virtual time: between slices keys enter and texts are looked for. As long as the
 /// machine's own: shorter ones would be felt.
 const SLICE_NS: u64 = 10_000_000;
+/// While a film is made: its frames are taken when the screen changes.
+const FILM_SLICE_NS: u64 = 1_000_000;
 /// A guest that runs no step for this long of virtual time, with nothing to be typed, is dead.
 const DEAD_NS: u64 = 60_000_000_000;
 
@@ -151,7 +153,8 @@ impl<'a> Session<'a> {
     }
 
     fn next_stop(&self) -> Until {
-        let until = Until::ns(self.machine.now_ns().saturating_add(SLICE_NS));
+        let slice_ns = if self.args.record_screen.is_some() { FILM_SLICE_NS } else { SLICE_NS };
+        let until = Until::ns(self.machine.now_ns().saturating_add(slice_ns));
         let until = self.args.max_time.map_or(until, |ns| until.and_ns(ns));
         self.args.max_insns.map_or(until, |step| until.and_step(step))
     }
