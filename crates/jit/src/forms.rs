@@ -105,15 +105,17 @@ pub enum Writes {
     Scan,
     /// None, but the host's instruction spoils them.
     Divide,
-    /// Some that the host may do otherwise: emitted only where nobody sees them.
-    Unsure,
+    /// All: OF and AF, which the manual leaves open, as the interpreter has them.
+    Double,
+    /// As [`Writes::Double`], unless CL & 31 is 0: then none.
+    DoubleCl,
 }
 
 impl Writes {
     /// True where nothing of the flags before is left, whatever the operands.
     #[must_use]
     pub const fn covers_all(self) -> bool {
-        matches!(self, Self::All | Self::AllButAf | Self::Product | Self::Scan | Self::Unsure)
+        matches!(self, Self::All | Self::AllButAf | Self::Product | Self::Scan | Self::Double)
     }
 }
 
@@ -342,7 +344,7 @@ fn two_bytes(g: &Guest) -> Option<Form> {
     let register_rm = g.modrm >> 6 == 3;
     Some(match g.op {
         // A NOP of any length touches no memory, nor does a prefetch.
-        0x0D | 0x18 | 0x1F => {
+        0x0D | 0x18..=0x1F => {
             let form = Form::new(g, 0x90, true, Read, Nothing).rm(Operand::None);
             Form { map0f: false, ..form }
         }
@@ -356,7 +358,10 @@ fn two_bytes(g: &Guest) -> Option<Form> {
             Form::new(g, g.op, false, access, Part).digit(g.digit()).imm(1)
         }
         0xA4 | 0xAC if g.imm(1)[0] & 31 != 0 && !g.op16 => {
-            Form::new(g, g.op, false, Modify, Writes::Unsure).imm(1)
+            Form::new(g, g.op, false, Modify, Writes::Double).imm(1)
+        }
+        0xA5 | 0xAD if register_rm && !g.op16 => {
+            Form::new(g, g.op, false, Modify, Writes::DoubleCl).reads_flags(true)
         }
         0xAF => Form::new(g, g.op, false, Read, Writes::Product),
         0xB0 | 0xB1 | 0xC0 | 0xC1 => Form::new(g, g.op, byte, Modify, All),

@@ -33,6 +33,49 @@ fn a_register_move_and_an_addition_are_the_guests_bytes() {
 }
 
 #[test]
+fn the_mark_of_a_jumps_target_does_nothing() {
+    // endbr32, which compilers begin functions with; rdsspd eax.
+    shown(
+        &[0xF3, 0x0F, 0x1E, 0xFB, 0xF3, 0x0F, 0x1E, 0xC8],
+        flat(false),
+        expect![[r#"
+        00001000  endbr32                            rewritten
+                      nop
+        00001004  rdsspd eax                         rewritten
+                      nop
+                      jmp 35h
+    "#]],
+    );
+}
+
+#[test]
+fn a_double_shift_says_what_the_manual_leaves_open() {
+    // shld edx, eax, cl; shrd esi, edi, 5.
+    shown(
+        &[0x0F, 0xA5, 0xC2, 0x0F, 0xAC, 0xFE, 0x05],
+        flat(false),
+        expect![[r#"
+        00001000  shld edx, eax, cl                  rewritten
+                      shld edx, eax, cl
+        00001003  shrd esi, edi, 5                   expanded
+                      shrd esi, edi, 5
+                      mov r11, rax
+                      lahf
+                      mov r8d, esi
+                      lea r9d, [r8+r8]
+                      xor r8d, r9d
+                      shr r8d, 1Fh
+                      mov al, r8b
+                      and ah, 0EFh
+                      add al, 7Fh
+                      sahf
+                      mov rax, r11
+                      jmp 58h
+    "#]],
+    );
+}
+
+#[test]
 fn inc_becomes_its_long_form() {
     shown(
         &[0x40, 0x4F],

@@ -61,7 +61,8 @@ impl Ready {
             Writes::All | Writes::SomeAndAf => (Some(false), false),
             Writes::AllButAf => (Some(true), false),
             Writes::Product => (Some(false), true),
-            Writes::ShiftCl | Writes::Scan | Writes::Divide | Writes::Unsure => return None,
+            Writes::ShiftCl | Writes::Scan | Writes::Divide => return None,
+            Writes::Double | Writes::DoubleCl => return None,
         };
         let is_plain = !insn.is_mem() && f.access != forms::Access::Address;
         if !is_plain || f.rm == Operand::None || insn.code == Code::Lahf {

@@ -48,10 +48,11 @@ impl Emitter<'_> {
     /// Emits `item` by its form; `None` where it must be a callout.
     pub(super) fn plain(&mut self, item: &Item, f: &Form, left: u32) -> Option<Kind> {
         let dead = item.dead;
-        if (f.writes == Writes::Unsure && !dead) || !self.is_encodable(item, f) {
+        let is_double = matches!(f.writes, Writes::Double | Writes::DoubleCl) && !dead;
+        if (is_double && item.insn.is_mem()) || !self.is_encodable(item, f) {
             return None;
         }
-        let is_shift_cl = f.writes == Writes::ShiftCl && !dead;
+        let is_shift_cl = matches!(f.writes, Writes::ShiftCl | Writes::DoubleCl) && !dead;
         // Whether AF is cleared hangs on the count, which such a shift has shifted away.
         if is_shift_cl && !item.insn.is_mem() && item.guest.modrm & 7 == 1 {
             return None;
@@ -62,6 +63,9 @@ impl Emitter<'_> {
         }
         if f.access == forms::Access::Address {
             return Some(self.lea(item, f));
+        }
+        if is_double {
+            return Some(self.double_shift(item, f));
         }
         let back = self.ops.new_dynamic_label();
         let memory = item.insn.is_mem() && f.rm != Operand::None;
@@ -89,10 +93,10 @@ impl Emitter<'_> {
     fn settle(&mut self, item: &Item, f: &Form, dead: bool, is_shift_cl: bool) {
         match f.writes {
             Writes::Nothing | Writes::Some | Writes::Divide => {}
-            Writes::All | Writes::SomeAndAf | Writes::Unsure => self.af_clear = false,
+            Writes::All | Writes::SomeAndAf | Writes::Double => self.af_clear = false,
             Writes::AllButAf => self.af_clear = true,
             Writes::ShiftCl if is_shift_cl => self.settle_shift_cl(),
-            Writes::ShiftCl => {}
+            Writes::ShiftCl | Writes::DoubleCl => {}
             Writes::Product => {
                 self.af_clear = false;
                 let low = match f.reg {
@@ -166,6 +170,55 @@ impl Emitter<'_> {
     pub(super) fn swap_halves(&mut self, low: u8) {
         self.ops.push(0x86);
         self.ops.push(0xC0 | (low + 4) << 3 | low);
+    }
+
+    /// SHLD or SHRD of a register, whose flags somebody may see: OF is whether the top bit changed,
+    /// of SHRD whether the two at the top differ, and AF is clear.
+    /// ```text
+    ///   SHLD: mov r9d, a
+    ///   shxd ; (by CL: unless CL & 31 is 0, with r10 for rcx)
+    ///   mov r11, rax ; lahf ; r8d = OF ; mov al, r8b ; clear AF in ah ; OF and the rest from ax
+    ///   mov rax, r11
+    /// ```
+    fn double_shift(&mut self, item: &Item, f: &Form) -> Kind {
+        let (a, is_left) = (host(item.guest.modrm & 7), f.op < 0xAC);
+        let copy = |to: u8, from: u8| Host::new(0x89, from, Rm::Reg(to));
+        let put = |ops: &mut _, host: Host| encode(ops, &host).expect("no byte register");
+        if is_left {
+            put(&mut self.ops, copy(9, a));
+        }
+        self.operate(item, f, None);
+        let skip = self.ops.new_dynamic_label();
+        if f.writes == Writes::DoubleCl {
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov r8d, 31
+                ; pext r8d, ecx, r8d
+                ; mov r10, rcx
+                ; mov ecx, r8d
+                ; jrcxz =>skip
+            );
+        }
+        dynasm!(self.ops; .arch x64; mov r11, rax; lahf);
+        put(&mut self.ops, copy(8, if a == 0 { 11 } else { a }));
+        if !is_left {
+            dynasm!(self.ops; .arch x64; lea r9d, [r8 + r8]);
+        }
+        dynasm!(self.ops
+            ; .arch x64
+            ; xor r8d, r9d
+            ; shr r8d, 31
+            ; mov al, r8b
+            ; and ah, !0x10
+            ; add al, 127
+            ; sahf
+            ; mov rax, r11
+        );
+        if f.writes == Writes::DoubleCl {
+            dynasm!(self.ops; .arch x64; =>skip; mov rcx, r10);
+        }
+        self.af_clear = false;
+        Kind::Expanded
     }
 
     /// A division leaves the guest's flags alone, the host's doesn't. One that faults changes

@@ -7,7 +7,7 @@ use super::{Emitter, Item, Kind};
 use crate::abi::{Mode, at};
 use crate::rewrite::{Host, Mem, Rm, encode};
 use crate::strings::{DF, FLAGS_HIGH, number};
-use decode::{Insn, NONE};
+use decode::{Code, Insn, NONE};
 use dynasm::dynasm;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 use x86::SegReg;
@@ -31,8 +31,25 @@ pub(super) fn goes_on(item: &Item) -> bool {
 }
 
 impl Emitter<'_> {
-    /// Emits a string instruction; `None` where it is none, or must be a callout.
+    /// CLD, without a touch to the status flags.
+    fn clear_direction(&mut self) -> Kind {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov r9, [r15 + at::GPR]
+            ; movzx r8d, BYTE [r9 + FLAGS_HIGH]
+            ; mov r10d, 0xFF ^ i32::from(DF)
+            ; pext r8d, r8d, r10d
+            ; pdep r8d, r8d, r10d
+            ; mov [r9 + FLAGS_HIGH], r8b
+        );
+        Kind::Expanded
+    }
+
+    /// Emits CLD or a string instruction; `None` where it is none, or must be a callout.
     pub(super) fn string(&mut self, item: &Item, left: u32) -> Option<Kind> {
+        if item.insn.code == Code::Cld {
+            return Some(self.clear_direction());
+        }
         let family = family(item)?;
         if is_repeated(item) {
             return self.repeated(item, left);
