@@ -1,12 +1,12 @@
 //! Tells a guest that hangs for ever from one that waits. Only what can be proved is called a
-//! hang: a halted processor that no interrupt can wake, and a loop that reads nothing and
-//! changes nothing while interrupts are off.
+//! hang: a halted processor that no interrupt can wake, a loop that reads nothing and changes
+//! nothing while interrupts are off, and an x87 instruction that waits for an interrupt then.
 
 use bus::System;
 use interp::Cpu;
 use serde::{Deserialize, Serialize};
 use x86::segment::SegReg;
-use x86::{Eflags, LinAddr};
+use x86::{Cr0, Eflags, LinAddr};
 
 /// Why nothing will ever happen again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub enum HangKind {
         /// Instructions in it.
         instructions: u8,
     },
+    /// An x87 instruction that waits for the interrupt of an earlier one's exception, with
+    /// CR0.NE = 0 and IF = 0 (SDM 3A 2.5, CR0.NE; SDM 1 8.7.2).
+    CoprocessorError,
 }
 
 /// Loops longer than this aren't looked for.
@@ -28,9 +31,41 @@ const LONGEST: u8 = 8;
 /// Breakpoint enables of DR7.
 const DR7_ENABLES: u64 = 0xFF;
 
-/// Finds a loop that can't end at the processor's place.
+/// Finds what can't end at the processor's place.
 #[must_use]
-pub fn endless_loop(cpu: &Cpu, sys: &System) -> Option<HangKind> {
+pub fn hang(cpu: &Cpu, sys: &System) -> Option<HangKind> {
+    if waits_for_coprocessor(cpu, sys) {
+        return Some(HangKind::CoprocessorError);
+    }
+    endless_loop(cpu, sys)
+}
+
+/// True where the instruction at the processor's place waits for IRQ 13 in vain: FWAIT, or one of
+/// x87 that waits (those that don't are DB E0 to E4, D9 /6 and /7, DD /6 and /7, DF E0).
+fn waits_for_coprocessor(cpu: &Cpu, sys: &System) -> bool {
+    let (state, signals) = (&cpu.state, sys.bus.signals());
+    let is_frozen = state.fpu.is_pending() && signals.ferr() && !signals.ignne();
+    let wakes = state.flag(Eflags::IF | Eflags::TF) || state.nmi_pending;
+    if !is_frozen || wakes || state.cr0().contains(Cr0::NE) {
+        return false;
+    }
+    let mut bytes = [0; 2];
+    let at = LinAddr(state.segment(SegReg::Cs).base).add32(u64::from(state.eip()));
+    let count = cpu.peek(sys, at, &mut bytes);
+    let digit = bytes[1] >> 3 & 7;
+    let is_memory = bytes[1] < 0xC0;
+    match (bytes[0], count) {
+        (0x9B, 1..) => true,
+        (0xD9 | 0xDD, 2) => !(is_memory && digit >= 6),
+        (0xDB, 2) => !(0xE0..=0xE4).contains(&bytes[1]),
+        (0xDF, 2) => bytes[1] != 0xE0,
+        (0xD8..=0xDF, 2) => true,
+        _ => false,
+    }
+}
+
+/// Finds a loop that can't end.
+fn endless_loop(cpu: &Cpu, sys: &System) -> Option<HangKind> {
     let state = &cpu.state;
     let wakes = state.flag(Eflags::IF | Eflags::TF) || state.nmi_pending;
     if wakes || state.dr[7] & DR7_ENABLES != 0 || state.pending_debug != 0 {

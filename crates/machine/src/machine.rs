@@ -329,8 +329,7 @@ impl Machine {
         match exit {
             Exit::Budget => {
                 let is_long = self.cpu.steps - before >= LOOP_STEPS && self.scheduled.is_empty();
-                let hang =
-                    if is_long { hang::endless_loop(&self.cpu, &self.board.sys) } else { None };
+                let hang = if is_long { hang::hang(&self.cpu, &self.board.sys) } else { None };
                 hang.map(StopReason::Hang)
             }
             Exit::Attention => self.cpu.events.is_full().then_some(StopReason::EventsFull),

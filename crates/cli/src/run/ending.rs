@@ -128,6 +128,10 @@ fn hang(kind: &HangKind) -> &'static str {
         HangKind::LoopWithoutInterrupts { .. } => {
             "the guest hangs: a loop that can't end, with interrupts off"
         }
+        HangKind::CoprocessorError => {
+            "the guest hangs: an x87 exception waits for IRQ 13 with interrupts off; FNINIT masks \
+             such exceptions, CR0.NE makes them #MF"
+        }
     }
 }
 

@@ -284,6 +284,25 @@ fn a_loop_of_jumps_without_interrupts_is_a_hang() {
 }
 
 #[test]
+fn an_x87_error_that_nobody_can_be_told_of_is_a_hang() {
+    // cli; fninit; push 37Bh: #Z unmasked; mov bp,sp; fldcw [bp]; fld1; fldz; fdivp: 1 / 0; then
+    // an instruction that waits, or one that doesn't and a loop.
+    let divide = |then: &[u8]| {
+        let head = [0xFA, 0xDB, 0xE3, 0x68, 0x7B, 0x03, 0x89, 0xE5, 0xD9, 0x6E, 0x00];
+        [&head[..], &[0xD9, 0xE8, 0xD9, 0xEE, 0xDE, 0xF9], then].concat()
+    };
+    let hang = StopReason::Hang(HangKind::CoprocessorError);
+    // fwait; fadd st,st
+    assert_eq!(stop_of(&divide(&[0x9B])), hang);
+    assert_eq!(stop_of(&divide(&[0xD8, 0xC0])), hang);
+    // fnstsw ax; 1: jmp 1b
+    let looping = stop_of(&divide(&[0xDF, 0xE0, 0xEB, 0xFE]));
+    assert!(matches!(looping, StopReason::Hang(HangKind::LoopWithoutInterrupts { .. })));
+    // sti; nop; 1: fwait: an interrupt may come.
+    assert_eq!(stop_of(&divide(&[0xFB, 0x90, 0x9B])), StopReason::Until);
+}
+
+#[test]
 fn loops_that_may_end_are_no_hang() {
     // sti; 1: jmp 1b: an interrupt may come.
     assert_eq!(stop_of(&[0xFB, 0xEB, 0xFE]), StopReason::Until);
