@@ -229,11 +229,10 @@ impl Cpu {
         if self.state.flag(Eflags::RF) { Next::Resume } else { Next::Block }
     }
 
-    /// Passes the boundary where [`Cpu::boundary`] would find nothing to do; false, and nothing
-    /// is changed, where it must be asked. `resumes` says that the next instruction isn't a REP:
-    /// then RF goes out before it as well as after (see [`Interp`]).
+    /// Passes the boundary where [`Cpu::boundary`] would find nothing to do but to resume; false, and
+    /// nothing is changed, where it must be asked. RF stays as it is.
     #[inline]
-    pub fn pass_boundary(&mut self, sys: &mut System, resumes: bool) -> bool {
+    pub fn pass_boundary(&mut self, sys: &mut System) -> bool {
         let state = &self.state;
         let waits = sys.bus.signals().wants_engine()
             || sys.mem.has_code_writes()
@@ -244,10 +243,8 @@ impl Cpu {
             || state.pending_debug != 0
             || state.nmi_pending
             || self.wants_single()
-            || (state.flag(Eflags::IF) && sys.bus.interrupt_pending())
-            || (state.flag(Eflags::RF) && !resumes);
+            || (state.flag(Eflags::IF) && sys.bus.interrupt_pending());
         if !waits {
-            self.state.set_flag(Eflags::RF, false);
             self.attention = false;
         }
         !waits

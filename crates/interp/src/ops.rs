@@ -44,22 +44,28 @@ pub fn lookup(insn: &Insn, features: Features) -> Handler {
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
     needs: Features,
-    run: Handler,
+    run: Option<Handler>,
 }
 
 impl Claim {
     /// Of an instruction's form.
     #[must_use]
     pub fn of(insn: &Insn) -> Self {
-        let run = claimed(insn).unwrap_or(misc::not_here);
-        Self { needs: decode::needs(insn.code), run }
+        Self { needs: decode::needs(insn.code), run: claimed(insn) }
+    }
+
+    /// True where some model has it.
+    #[inline]
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        self.run.is_some()
     }
 
     /// As [`lookup`].
     #[inline]
     #[must_use]
     pub fn on(self, features: Features) -> Handler {
-        if features.contains(self.needs) { self.run } else { misc::not_here }
+        self.run.filter(|_| features.contains(self.needs)).unwrap_or(misc::not_here)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::turn::Way;
 use crate::window::Windows;
 use bus::System;
 use interp::Cpu;
-use x86::{Arith, Fault, SegReg};
+use x86::{Arith, Eflags, Fault, SegReg};
 
 /// The status flags as emitted code keeps them in [`Context::flags`].
 #[must_use]
@@ -141,7 +141,7 @@ fn by_note(
     }
     // SAFETY: as in `go_on`.
     let (windows, jumps) = unsafe { (&mut *context.windows, &mut *context.cache) };
-    if !way(context, cpu, sys, site, jumps) {
+    if !way(context, cpu, sys, site) {
         return carry_out_counted(context, cpu, sys, site);
     }
     cpu.steps += 1;
@@ -240,8 +240,7 @@ fn go_on(context: &mut Context, cpu: &mut Cpu, sys: &mut System) -> u32 {
     // SAFETY: both live as long as the engine whose context this is, and nobody else uses them
     // while emitted code runs.
     let (windows, jumps) = unsafe { (&mut *context.windows, &mut *context.cache) };
-    let eip = cpu.state.eip();
-    if cpu.wants_boundary() && !cpu.pass_boundary(sys, jumps.resumes(eip)) {
+    if cpu.wants_boundary() && !cpu.pass_boundary(sys) {
         return leave(context, cpu);
     }
     let crossing = cpu.followed();
@@ -249,14 +248,21 @@ fn go_on(context: &mut Context, cpu: &mut Cpu, sys: &mut System) -> u32 {
     find(context, cpu, jumps)
 }
 
-/// Goes straight to the block at the processor's EIP, if it is known.
+/// Goes straight to the block at the processor's EIP, if it is known. RF goes out before its first
+/// instruction as well as after (see [`interp::Interp`]), unless that is a REP.
 #[inline(always)]
-fn find(context: &mut Context, cpu: &Cpu, jumps: &mut Jumps) -> u32 {
+fn find(context: &mut Context, cpu: &mut Cpu, jumps: &mut Jumps) -> u32 {
+    let (eip, resumes) = (cpu.state.eip(), cpu.state.flag(Eflags::RF));
     // A block that can't be paid for costs a fault of the host: the run loop sees it beforehand.
     let is_nearly_spent = cpu.steps.saturating_add(NEARLY_SPENT) > cpu.budget_end;
-    let Some(start) = jumps.find(cpu.state.eip()).filter(|_| !is_nearly_spent) else {
+    let found = jumps.find(eip).filter(|_| !is_nearly_spent && !(resumes && jumps.repeats(eip)));
+    let Some(start) = found else {
+        if resumes {
+            cpu.end_block();
+        }
         return leave(context, cpu);
     };
+    cpu.state.set_flag(Eflags::RF, false);
     context.target = start as u64;
     context.budget = context.end.wrapping_sub(cpu.steps) as i64;
     Exit::GO

@@ -198,11 +198,11 @@ impl Jumps {
         unsafe { &mut *self.table.as_ptr().cast::<Entry>().add((eip & 0xFFFF) as usize) }
     }
 
-    /// True unless the block last remembered in the place of `eip` begins with a REP.
+    /// True where the block at `eip`, which was found, begins with a REP.
     #[must_use]
-    pub fn resumes(&self, eip: u32) -> bool {
+    pub fn repeats(&self, eip: u32) -> bool {
         let n = eip as usize & (ENTRIES - 1);
-        self.repeats[n / 64] >> (n % 64) & 1 == 0
+        self.repeats[n / 64] >> (n % 64) & 1 != 0
     }
 
     /// Remembers the block at `eip` under the current code view.

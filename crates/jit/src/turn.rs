@@ -82,7 +82,7 @@ impl Context {
 
 /// Passes the crossing of a site, if it is one that was noted: RIP stands behind it. True if it did;
 /// only steps are still to be counted.
-pub type Way = fn(&mut Context, &mut Cpu, &mut System, &Site, &Jumps) -> bool;
+pub type Way = fn(&mut Context, &mut Cpu, &mut System, &Site) -> bool;
 
 /// How an instruction may cross.
 #[must_use]
@@ -103,29 +103,26 @@ fn status(context: &Context) -> u32 {
     context.flags >> 8 & 0xD5 | (context.flags & 1) << 11
 }
 
-fn int(c: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, _: &Jumps) -> bool {
+fn int(c: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
     cpu.pass_int(sys, site.insn.imm as u8, status(c))
 }
 
-fn iret(c: &mut Context, cpu: &mut Cpu, sys: &mut System, _: &Site, jumps: &Jumps) -> bool {
-    // RF stays where the budget ends.
-    let goes_on = cpu.steps + 1 < cpu.budget_end;
-    let resumes = |eip| goes_on && jumps.resumes(eip);
-    let Some(frame) = cpu.iret_frame(sys, resumes) else { return false };
+fn iret(c: &mut Context, cpu: &mut Cpu, sys: &mut System, _: &Site) -> bool {
+    let Some(frame) = cpu.iret_frame(sys) else { return false };
     cpu.pass_iret(&frame);
     let eflags = frame.words[2];
     c.flags = (eflags & 0xD5) << 8 | eflags >> 11 & 1;
     true
 }
 
-fn gate(_: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, _: &Jumps) -> bool {
+fn gate(_: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
     cpu.pass_gate(sys, Selector(site.insn.imm2))
 }
 
-fn far_return(_: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, _: &Jumps) -> bool {
+fn far_return(_: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
     cpu.pass_far_return(sys, site.insn.imm & 0xFFFF)
 }
 
-fn undefined(c: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site, _: &Jumps) -> bool {
+fn undefined(c: &mut Context, cpu: &mut Cpu, sys: &mut System, site: &Site) -> bool {
     cpu.pass_undefined(sys, &site.insn, status(c))
 }

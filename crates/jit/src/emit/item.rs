@@ -94,10 +94,10 @@ impl Item {
     /// with one of them.
     fn of(insn: &Insn, bytes: &[u8]) -> Option<Self> {
         let guest = Guest::parse(&bytes[..usize::from(insn.len)], insn)?;
-        let form = form(&guest).filter(|_| !insn.has(Insn::ENDS_BLOCK));
-        let may = form.is_none() && !insn.has(Insn::ENDS_BLOCK);
-        let unit = may.then(|| fpu::Unit::of(insn)).flatten();
         let (needs, claim) = (decode::needs(insn.code), Claim::of(insn));
+        let may = claim.is_known() && !insn.has(Insn::ENDS_BLOCK);
+        let form = form(&guest).filter(|_| may);
+        let unit = (may && form.is_none()).then(|| fpu::Unit::of(insn)).flatten();
         let counts_nothing = counts_nothing(&guest);
         let ready = form.as_ref().and_then(|form| Ready::of(insn, &guest, form));
         let (insn, eip, dead) = (*insn, 0, false);

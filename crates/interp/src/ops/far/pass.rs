@@ -91,25 +91,22 @@ impl Cpu {
         true
     }
 
-    /// The frame of an IRETD that may be passed, if `resumes` is true of its EIP or it doesn't set
-    /// RF: see [`Cpu::pass_boundary`].
+    /// The frame of an IRETD that may be passed. RF comes with its flags: see [`Cpu::pass_boundary`].
     #[inline(always)]
     #[must_use]
-    pub fn iret_frame(&self, sys: &System, resumes: impl FnOnce(u32) -> bool) -> Option<Frame<3>> {
+    pub fn iret_frame(&self, sys: &System) -> Option<Frame<3>> {
         let may = self.may_pass() && !self.state.nmi_pending;
         let frame = may.then(|| Frame::<3>::of(self, sys, 0))??;
-        let [eip, _, eflags] = frame.words;
+        let [.., eflags] = frame.words;
         let new = Eflags::from_bits_truncate(eflags);
         let opens = new.contains(Eflags::IF) && sys.bus.interrupt_pending();
-        let waits =
-            opens || new.intersects(LOOKED_AT) || (new.contains(Eflags::RF) && !resumes(eip));
-        (!waits).then_some(frame)
+        (!opens && !new.intersects(LOOKED_AT)).then_some(frame)
     }
 
     /// IRETD by a frame. The status flags are the caller's to take from it.
     #[inline(always)]
     pub fn pass_iret(&mut self, frame: &Frame<3>) {
-        let eflags = frame.words[2] & !Eflags::RF.bits();
+        let eflags = frame.words[2];
         let mask = (plain::taken_flags(self) - Eflags::STATUS).bits();
         let there = (self.state.model.eflags() - Eflags::STATUS).bits();
         let flags = self.state.system_flags & !mask | eflags & mask & there;
