@@ -262,14 +262,12 @@ impl Cpu {
         self.attention |= sys.mem.has_code_writes();
         match found {
             Refill::At(place) => Ok(Some(place)),
-            Refill::Absent => Err(self.absent(sys, lin, access)),
+            Refill::Absent => match self.mmu.absent(&mut sys.mem, LinAddr(lin), access) {
+                Some(fault) => Err(self.page_fault(lin, fault)),
+                None => Ok(None),
+            },
             Refill::Ask => Ok(None),
         }
-    }
-
-    fn absent(&mut self, sys: &mut System, lin: u64, access: Access) -> Fault {
-        let fault = self.mmu.absent(&mut sys.mem, LinAddr(lin), access);
-        self.page_fault(lin, fault)
     }
 
     /// Sets CR2 and the evidence.

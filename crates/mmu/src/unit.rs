@@ -484,13 +484,13 @@ impl Mmu {
         Refill::At(offset | lin.offset())
     }
 
-    /// The fault of an access that [`Mmu::refill`] found [`Refill::Absent`].
+    /// The fault of an access that [`Mmu::refill`] found [`Refill::Absent`]; `None` where the tables
+    /// changed since, and say something else.
     #[must_use]
-    pub fn absent(&self, mem: &mut Memory, lin: LinAddr, access: Access) -> PageFault {
+    pub fn absent(&self, mem: &mut Memory, lin: LinAddr, access: Access) -> Option<PageFault> {
         let mut tables = Physical { mem, a20_mask: self.a20_mask };
-        let walk = Walk::new(&mut tables, &self.control, lin);
-        let (step, why) = walk.stopped.expect("an entry isn't present");
-        self.fault(lin, access, why, step.level, step.entry, step.at)
+        let (step, why) = Walk::new(&mut tables, &self.control, lin).stopped?;
+        Some(self.fault(lin, access, why, step.level, step.entry, step.at))
     }
 
     /// Where a page leads and its rights, if that is cached and the page isn't watched.

@@ -120,7 +120,9 @@ fn a_page_that_was_read_is_marked_as_the_long_way_marks_it() {
                         let write = access(AccessKind::Write);
                         let found = match is_short.then(|| mmu.refill(&mut mem, LIN, write)) {
                             Some(Refill::At(place)) => Some(Ok(PhysAddr(place))),
-                            Some(Refill::Absent) => Some(Err(mmu.absent(&mut mem, LIN, write))),
+                            Some(Refill::Absent) => Some(Err(mmu
+                                .absent(&mut mem, LIN, write)
+                                .expect("an absent entry"))),
                             Some(Refill::Ask) | None => None,
                         };
                         let is_it = found.is_some();
