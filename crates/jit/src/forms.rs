@@ -301,7 +301,7 @@ fn one_byte(g: &Guest) -> Option<Form> {
         0xC0 | 0xC1 => shift(g, byte, Some(*g.imm(1).first()?))?.imm(1),
         0xD0 | 0xD1 => shift(g, byte, Some(1))?,
         0xD2 | 0xD3 => shift(g, byte, None)?,
-        0xC6 | 0xC7 if g.digit() == 0 => Form::new(g, g.op, byte, Write, Nothing).digit(0).imm(imm),
+        0xC6 | 0xC7 => Form::new(g, g.op, byte, Write, Nothing).digit(0).imm(imm),
         0xF6 | 0xF7 => group3(g, byte, imm),
         0xFE | 0xFF if g.digit() < 2 => {
             let form = Form::new(g, g.op, byte, Modify, Writes::SomeAndAf);
