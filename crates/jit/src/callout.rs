@@ -255,8 +255,8 @@ fn find(context: &mut Context, cpu: &mut Cpu, jumps: &mut Jumps) -> u32 {
     let (eip, resumes) = (cpu.state.eip(), cpu.state.flag(Eflags::RF));
     // A block that can't be paid for costs a fault of the host: the run loop sees it beforehand.
     let is_nearly_spent = cpu.steps.saturating_add(NEARLY_SPENT) > cpu.budget_end;
-    let found = jumps.find(eip).filter(|_| !is_nearly_spent && !(resumes && jumps.repeats(eip)));
-    let Some(start) = found else {
+    let waits = is_nearly_spent || resumes && jumps.repeats(eip);
+    let Some(start) = jumps.find(eip).filter(|_| !waits) else {
         if resumes {
             cpu.end_block();
         }
