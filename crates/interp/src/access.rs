@@ -542,6 +542,29 @@ pub(crate) fn load<W: Word>(sys: &System, at: u64) -> W {
     })
 }
 
+/// As [`load`]; `None` outside the arena, where no page lies, so that nothing panics.
+#[inline(always)]
+pub(crate) fn load_from<W: Word>(sys: &System, at: u64) -> Option<W> {
+    let arena = sys.mem.arena();
+    Some(W::trunc(match W::BYTES {
+        1 => u32::from(u8::from_le_bytes(arena.get(at)?)),
+        2 => u32::from(u16::from_le_bytes(arena.get(at)?)),
+        _ => u32::from_le_bytes(arena.get(at)?),
+    }))
+}
+
+/// As [`store`]; `None` outside the arena.
+#[inline(always)]
+pub(crate) fn store_to<W: Word>(sys: &mut System, at: u64, value: W) -> Option<()> {
+    let arena = sys.mem.arena_mut();
+    let bytes = value.zx().to_le_bytes();
+    match W::BYTES {
+        1 => arena.put(at, [bytes[0]]),
+        2 => arena.put(at, [bytes[0], bytes[1]]),
+        _ => arena.put(at, bytes),
+    }
+}
+
 #[inline(always)]
 pub(crate) fn store<W: Word>(sys: &mut System, at: u64, value: W) {
     let arena = sys.mem.arena_mut();

@@ -4,7 +4,7 @@
 //! A block depends on its bytes and on CS.D alone: handlers look at the mode themselves. So
 //! blocks outlive changes of mode, and a write drops only those whose bytes it changed.
 
-use crate::chain::{End, Op};
+use crate::chain::{End, Op, Step, end};
 use crate::cpu::Cpu;
 use crate::ops::Claim;
 use crate::quick;
@@ -29,21 +29,21 @@ const NOWHERE: Successor = Successor { key: u64::MAX, stamp: 0, block: 0 };
 /// No block.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Instructions that lie one behind the other within a page; only the last may jump.
+/// Instructions that lie one behind the other within a page: it is entered at the first alone,
+/// and left behind the last or where a jump on a condition is taken.
 pub(crate) struct Block {
+    /// The step of its first instruction.
+    pub entry: Step,
     /// Where its instructions lie among all; a dead block has none.
     first: u32,
-    count: u32,
+    count: u16,
     /// Bytes.
-    pub len: u32,
+    pub len: u16,
     /// Arena offset and mode: its place in the map.
     place: u64,
     next_in_page: u32,
-    /// The blocks behind it and at its jump's displacement, where they begin in the same page:
-    /// they are found there whatever the mode and wherever the page is mapped.
-    pub near: [Cell<u32>; 2],
-    /// Those that followed it otherwise.
-    pub next: [Cell<Successor>; 2],
+    /// The block behind it, where that begins in the same page. See [`Op::link`].
+    pub behind: Cell<u32>,
 }
 
 /// The most instructions a block holds.
@@ -55,6 +55,8 @@ const JUMPS: usize = 4096;
 /// All blocks.
 pub(crate) struct Cache {
     blocks: Vec<Block>,
+    /// By block, those that followed it otherwise than by its links.
+    followers: Vec<[Cell<Successor>; 2]>,
     ops: Vec<Op>,
     by_place: HashMap<u64, u32, BuildHasherDefault<PlaceHasher>>,
     /// The first block of each page of the arena, as far as there was one.
@@ -89,6 +91,7 @@ impl Default for Cache {
     fn default() -> Self {
         Self {
             blocks: Vec::new(),
+            followers: Vec::new(),
             ops: Vec::new(),
             by_place: HashMap::default(),
             by_page: Vec::new(),
@@ -126,10 +129,16 @@ impl Cache {
         &self.blocks[id as usize]
     }
 
-    /// False for a block whose bytes were overwritten.
+    /// `None` for [`NONE`], and for a block whose bytes were overwritten.
     #[inline(always)]
-    pub fn lives(&self, id: u32) -> bool {
-        self.block(id).count > 0
+    pub fn living(&self, id: u32) -> Option<&Block> {
+        self.blocks.get(id as usize).filter(|block| block.count > 0)
+    }
+
+    /// Those that followed a block otherwise than by its links, the last first.
+    #[inline(always)]
+    pub fn followers(&self, id: u32) -> &[Cell<Successor>; 2] {
+        &self.followers[id as usize]
     }
 
     /// A block's instructions.
@@ -144,7 +153,7 @@ impl Cache {
         let key = place_key(cpu);
         let slot = (key ^ key >> 12) as usize % JUMPS;
         let jump = self.jumps[slot];
-        if jump.key == key && jump.stamp == self.stamp(cpu) && self.lives(jump.block) {
+        if jump.key == key && jump.stamp == self.stamp(cpu) && self.living(jump.block).is_some() {
             return Some(jump.block);
         }
         let block = self.find_slow(cpu, sys, key)?;
@@ -163,10 +172,13 @@ impl Cache {
         }
         let before = self.block(from);
         match end {
-            End::Next if is_near(cpu) => before.near[0].set(block),
-            End::Taken if is_near(cpu) => before.near[1].set(block),
+            End::Next if is_near(cpu) => before.behind.set(block),
+            End::Taken if is_near(cpu) => {
+                let jump = (cpu.steps - cpu.block_steps) as usize - 1;
+                self.ops(before)[jump].link.set(block);
+            }
             _ => {
-                let [first, second] = &before.next;
+                let [first, second] = self.followers(from);
                 second.set(first.get());
                 first.set(Successor { key: place_key(cpu), stamp: self.stamp(cpu), block });
             }
@@ -196,7 +208,7 @@ impl Cache {
             self.clear(sys);
         }
         let (offset, first) = (place >> 1, self.ops.len());
-        let len = self.decode(sys, offset, place & 1 != 0, cpu.state.model.features);
+        let (entry, len) = self.decode(sys, offset, place & 1 != 0, cpu.state.model.features);
         let count = self.ops.len() - first;
         if count == 0 {
             return None;
@@ -210,38 +222,52 @@ impl Cache {
         }
         let next_in_page = std::mem::replace(&mut self.by_page[page], id);
         let next = [Cell::new(NOWHERE), Cell::new(NOWHERE)];
-        let (first, count, len) = (first as u32, count as u32, len as u32);
-        let near = [Cell::new(NONE), Cell::new(NONE)];
-        self.blocks.push(Block { first, count, len, place, next_in_page, near, next });
+        let (first, count, len) = (first as u32, count as u16, len as u16);
+        let behind = Cell::new(NONE);
+        self.blocks.push(Block { entry, first, count, len, place, next_in_page, behind });
+        self.followers.push(next);
         self.by_place.insert(place, id);
         Some(id)
     }
 
-    /// Decodes what lies at an arena offset, to the end of the block or page; returns its bytes.
-    fn decode(&mut self, sys: &System, offset: u64, bits32: bool, features: Features) -> u64 {
+    /// Decodes what lies at an arena offset, to the end of the block or page; returns its first
+    /// step and its bytes.
+    fn decode(
+        &mut self,
+        sys: &System,
+        offset: u64,
+        bits32: bool,
+        features: Features,
+    ) -> (Step, u64) {
         let mut bytes = [0; MAX_OPS * decode::MAX_LEN];
         let room = 0x1000 - (offset & 0xFFF) as usize;
         let count = bytes.len().min(room);
         let bytes = &mut bytes[..count];
         sys.mem.arena().read(offset, bytes);
-        let (start, mut len) = (self.ops.len(), 0);
+        let (start, mut entry, mut len) = (self.ops.len(), end as Step, 0);
         for n in 0..MAX_OPS {
             let Ok(found) = self.memo.decode(&bytes[len..], bits32, Claim::of) else { break };
             let (insn, claim) = (found.insn(), *found.value);
             len += usize::from(insn.len);
-            let (step, run) = (quick::step(&insn, features), claim.on(features));
-            let (end, index) = (len as u16, n as u16);
-            self.ops.push(Op { step, run, end, index, insn });
-            if insn.has(Insn::ENDS_BLOCK) {
+            let mut enter = |ops: &mut [Op], step| match ops {
+                [.., before] => before.next = step,
+                [] => entry = step,
+            };
+            let before = &mut self.ops[start..];
+            if let [others @ .., last] = &mut *before
+                && let Some(joined) = quick::join(&last.insn, &insn)
+            {
+                enter(others, joined);
+            }
+            enter(before, quick::step(&insn, features));
+            let (run, index) = (claim.on(features), n as u16);
+            let link = Cell::new(NONE);
+            self.ops.push(Op { next: end, run, link, end: len as u16, index, insn });
+            if insn.has(Insn::ENDS_BLOCK) && !insn.code.is_jcc_short_or_near() {
                 break;
             }
         }
-        if let [.., first, last] = &mut self.ops[start..]
-            && let Some(joined) = quick::join(&first.insn, &last.insn)
-        {
-            first.step = joined;
-        }
-        len as u64
+        (entry, len as u64)
     }
 
     /// Drops the blocks whose bytes were overwritten.
@@ -295,6 +321,7 @@ impl Cache {
     /// Drops all blocks without telling memory, which then only sees a few writes too many.
     pub fn forget(&mut self) {
         self.blocks.clear();
+        self.followers.clear();
         self.ops.clear();
         self.by_place.clear();
         self.by_page.clear();
@@ -336,7 +363,7 @@ mod tests {
         assert_eq!(at(&mut cache, &mut cpu, &mut sys, 0x100), first);
         sys.mem.write_phys(PhysAddr(0x105), &[0x40]);
         cache.drop_written(&mut sys);
-        assert_eq!((cache.lives(first), cache.lives(second)), (false, true));
+        assert!(cache.living(first).is_none() && cache.living(second).is_some());
         assert_ne!(at(&mut cache, &mut cpu, &mut sys, 0x100), first);
         assert_eq!(at(&mut cache, &mut cpu, &mut sys, 0x110), second);
     }

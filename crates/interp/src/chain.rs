@@ -11,32 +11,36 @@
 use crate::cpu::{Cpu, Handler};
 use bus::System;
 use decode::Insn;
+use std::cell::Cell;
 
 /// How a run through a block ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// Behind its last instruction; RIP and steps are still to be brought up to date.
     Next,
-    /// At a jump by a displacement, with RIP set; steps are still to be counted.
+    /// At a jump by a displacement, to where the block [`Cpu::link`] begins, if that is one.
     Taken,
-    /// At any other jump, with RIP set; steps are still to be counted.
+    /// At any other jump.
     Jumped,
-    /// Behind an instruction that [`slow`] did: RIP and steps are exact.
+    /// Behind an instruction that [`slow`] did.
     Exact,
-    /// At a fault or for attention: RIP and steps are exact, and the engine must look around.
+    /// At a fault or for attention: the engine must look around.
     Look,
 }
 
-/// Carries out an instruction and those behind it.
-pub(crate) type Step = fn(&mut Cpu, &mut System, &Op, &[Op]) -> End;
+/// Carries out the first of these instructions and those behind it.
+pub(crate) type Step = fn(&mut Cpu, &mut System, &[Op]) -> End;
 
 /// An instruction and what carries it out.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Op {
-    /// Alone or with those behind it.
-    pub step: Step,
-    /// Alone, in every case.
+    /// The step of the instruction behind it; [`end`] for the last.
+    pub next: Step,
+    /// It alone, in every case.
     pub run: Handler,
+    /// The block that begins where it jumps to by its displacement, within the same page: found
+    /// there whatever the mode and wherever the page is mapped.
+    pub link: Cell<u32>,
     /// Bytes from the start of the block to its end.
     pub end: u16,
     /// Its number in the block.
@@ -44,18 +48,28 @@ pub(crate) struct Op {
     pub insn: Insn,
 }
 
+/// Behind the last instruction.
+pub(crate) fn end(_: &mut Cpu, _: &mut System, _: &[Op]) -> End {
+    End::Next
+}
+
 /// Goes on with the instructions behind one that is done.
 #[inline(always)]
-pub(crate) fn go_on(cpu: &mut Cpu, sys: &mut System, rest: &[Op]) -> End {
-    match rest {
-        [next, rest @ ..] => (next.step)(cpu, sys, next, rest),
-        [] => End::Next,
-    }
+pub(crate) fn go_on(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+    (op.next)(cpu, sys, rest)
+}
+
+/// Ends the run at a jump.
+#[inline(always)]
+pub(crate) fn leave(cpu: &mut Cpu, op: &Op, target: u32) {
+    cpu.state.rip = u64::from(target);
+    cpu.steps = cpu.block_steps + u64::from(op.index) + 1;
 }
 
 /// Any instruction, by its handler.
 #[inline(never)]
-pub(crate) fn slow(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+pub(crate) fn slow(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let next = cpu.block_ip + u64::from(op.end);
     cpu.state.rip = next;
     cpu.steps = cpu.block_steps + u64::from(op.index);
@@ -70,11 +84,9 @@ pub(crate) fn slow(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End
         cpu.steps += 1;
         return End::Look;
     }
-    match rest {
-        [next, rest @ ..] => (next.step)(cpu, sys, next, rest),
-        [] => {
-            cpu.steps += 1;
-            End::Exact
-        }
+    if rest.is_empty() {
+        cpu.steps += 1;
+        return End::Exact;
     }
+    go_on(cpu, sys, op, rest)
 }

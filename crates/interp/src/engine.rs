@@ -6,8 +6,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::cache::{Cache, NONE, Successor, place_key};
-use crate::chain::{End, go_on};
+use crate::cache::{Cache, Successor, place_key};
+use crate::chain::End;
 use crate::cpu::Cpu;
 use bus::System;
 use decode::Insn;
@@ -123,7 +123,7 @@ impl Interp {
             return cpu.single(sys);
         };
         loop {
-            let end = self.block(id, cpu, sys);
+            let end = self.linked(&mut id, cpu, sys);
             if end == End::Look {
                 return;
             }
@@ -131,7 +131,7 @@ impl Interp {
                 cpu.attention = true;
                 return;
             }
-            id = match self.successor(cpu, id, end) {
+            id = match self.successor(cpu, id) {
                 Some(found) => found,
                 None => match self.cache.follow(cpu, sys, id, end) {
                     Some(found) => found,
@@ -144,51 +144,55 @@ impl Interp {
         }
     }
 
-    /// The block that follows block `id`, if that is remembered.
+    /// Runs block `id` and those that are linked behind it, and tells how the last of them ended,
+    /// whose number is in `id` then.
     #[inline(always)]
-    fn successor(&self, cpu: &Cpu, id: u32, end: End) -> Option<u32> {
-        let block = self.cache.block(id);
-        let near = match end {
-            End::Next => block.near[0].get(),
-            End::Taken => block.near[1].get(),
-            _ => NONE,
-        };
-        if near != NONE && self.cache.lives(near) {
-            return Some(near);
+    fn linked(&self, id: &mut u32, cpu: &mut Cpu, sys: &mut System) -> End {
+        let mut block = self.cache.block(*id);
+        loop {
+            let (ip, steps) = (cpu.state.rip, cpu.steps);
+            if ip + u64::from(block.len) > u64::from(cpu.state.seg[1].limit) + 1 {
+                cpu.single(sys);
+                cpu.attention = true;
+                return End::Look;
+            }
+            let ops = self.cache.ops(block);
+            let (mut ops, mut len) = (ops, block.len);
+            if let Some(affordable) = ops.get(..(cpu.budget_end - steps) as usize)
+                && let Some(last) = affordable.last()
+            {
+                (ops, len) = (affordable, last.end);
+            }
+            cpu.block_ip = ip;
+            cpu.block_steps = steps;
+            let end = (block.entry)(cpu, sys, ops);
+            let link = match end {
+                End::Next => {
+                    cpu.state.rip = ip + u64::from(len);
+                    cpu.steps = steps + ops.len() as u64;
+                    block.behind.get()
+                }
+                End::Taken => cpu.link,
+                End::Jumped | End::Exact | End::Look => return end,
+            };
+            if cpu.steps >= cpu.budget_end {
+                return end;
+            }
+            let Some(next) = self.cache.living(link) else { return end };
+            (block, *id) = (next, link);
         }
-        let (key, stamp) = (place_key(cpu), self.cache.stamp(cpu));
-        let is_it = |s: &Successor| s.key == key && s.stamp == stamp && self.cache.lives(s.block);
-        let [first, second] = &block.next;
-        let (first, second) = (first.get(), second.get());
-        if is_it(&first) { Some(first.block) } else { is_it(&second).then_some(second.block) }
     }
 
-    /// Runs one block, or as much of it as the budget allows.
+    /// The block that followed block `id`, if that is remembered.
     #[inline(always)]
-    fn block(&self, id: u32, cpu: &mut Cpu, sys: &mut System) -> End {
-        let block = self.cache.block(id);
-        let ip = cpu.state.rip;
-        if ip + u64::from(block.len) > u64::from(cpu.state.seg[1].limit) + 1 {
-            cpu.single(sys);
-            cpu.attention = true;
-            return End::Look;
-        }
-        let steps = cpu.steps;
-        let room = cpu.budget_end - steps;
-        let ops = self.cache.ops(block);
-        let ops = &ops[..(ops.len() as u64).min(room) as usize];
-        cpu.block_ip = ip;
-        cpu.block_steps = steps;
-        let end = go_on(cpu, sys, ops);
-        match (end, ops.last()) {
-            (End::Next, Some(last)) => {
-                cpu.state.rip = ip + u64::from(last.end);
-                cpu.steps = steps + ops.len() as u64;
-            }
-            (End::Taken | End::Jumped, _) => cpu.steps = steps + ops.len() as u64,
-            _ => {}
-        }
-        end
+    fn successor(&self, cpu: &Cpu, id: u32) -> Option<u32> {
+        let (key, stamp) = (place_key(cpu), self.cache.stamp(cpu));
+        let is_it = |s: &Successor| {
+            s.key == key && s.stamp == stamp && self.cache.living(s.block).is_some()
+        };
+        let [first, second] = self.cache.followers(id);
+        let (first, second) = (first.get(), second.get());
+        if is_it(&first) { Some(first.block) } else { is_it(&second).then_some(second.block) }
     }
 }
 

@@ -44,6 +44,8 @@ trait Address {
 
 /// A base register and a displacement, 32 bits.
 struct Base;
+/// An index besides.
+struct Indexed;
 /// Any of 32 bits.
 struct Any32;
 /// Any of 16 bits.
@@ -56,13 +58,19 @@ impl Address for Base {
     }
 }
 
+impl Address for Indexed {
+    #[inline(always)]
+    fn of(cpu: &Cpu, insn: &Insn) -> u32 {
+        Base::of(cpu, insn).wrapping_add(cpu.reg::<u32>(insn.index) << (insn.scale & 31))
+    }
+}
+
 impl Address for Any32 {
     #[inline(always)]
     fn of(cpu: &Cpu, insn: &Insn) -> u32 {
-        // The decoder gives 16 for none, and no more.
-        let base = cpu.state.gpr[usize::from(insn.base)] as u32;
-        let index = cpu.state.gpr[usize::from(insn.index)] as u32;
-        base.wrapping_add(index << (insn.scale & 31)).wrapping_add(insn.disp)
+        let register = |n: u8| cpu.state.gpr.get(usize::from(n)).map_or(0, |value| *value as u32);
+        let index = register(insn.index) << (insn.scale & 31);
+        register(insn.base).wrapping_add(index).wrapping_add(insn.disp)
     }
 }
 
@@ -73,11 +81,12 @@ impl Address for Any16 {
     }
 }
 
-/// Which of the three an instruction needs.
+/// Which of these an instruction needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Register,
     Base,
+    Indexed,
     Any32,
     Any16,
 }
@@ -87,10 +96,12 @@ fn form(insn: &Insn) -> Form {
         Form::Register
     } else if !insn.has(Insn::ADDR32) {
         Form::Any16
-    } else if insn.index == decode::NONE && insn.base != decode::NONE {
+    } else if insn.base == decode::NONE {
+        Form::Any32
+    } else if insn.index == decode::NONE {
         Form::Base
     } else {
-        Form::Any32
+        Form::Indexed
     }
 }
 
@@ -111,7 +122,7 @@ impl Cpu {
             return None;
         }
         let at = self.mmu.view().read_aligned(self.linear(seg, off), W::BYTES, self.user())?;
-        Some(crate::access::load(sys, at))
+        crate::access::load_from(sys, at)
     }
 
     /// Where a write goes, if it may go there unseen.
@@ -132,8 +143,7 @@ impl Cpu {
         value: W,
     ) -> Option<()> {
         let at = self.quick_place::<W>(seg, off)?;
-        crate::access::store(sys, at, value);
-        Some(())
+        crate::access::store_to(sys, at, value)
     }
 }
 
@@ -153,6 +163,7 @@ macro_rules! by_address {
     ($form:expr, $width:expr, $step:ident $(::<$($t:ty),*>)?) => {
         match $form {
             Form::Base => by_width!($width, $step::<$($($t,)*)? Base>),
+            Form::Indexed => by_width!($width, $step::<$($($t,)*)? Indexed>),
             Form::Any16 => by_width!($width, $step::<$($($t,)*)? Any16>),
             Form::Any32 | Form::Register => by_width!($width, $step::<$($($t,)*)? Any32>),
         }

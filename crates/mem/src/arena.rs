@@ -60,23 +60,42 @@ impl Arena {
         self.map.as_mut_ptr()
     }
 
+    /// `N` bytes at an offset; `None` where not all of them lie within the arena.
+    #[inline(always)]
+    #[must_use]
+    pub fn get<const N: usize>(&self, offset: u64) -> Option<[u8; N]> {
+        if offset > self.len - N as u64 {
+            return None;
+        }
+        // SAFETY: the range lies within the mapping (just looked at; `len` >= one page > N), which
+        // lives as long as `self`, and byte arrays have no alignment or validity rule.
+        Some(unsafe { self.map.as_ptr().add(offset as usize).cast::<[u8; N]>().read() })
+    }
+
+    /// Stores `N` bytes at an offset; `None` and nothing stored where not all of them lie within
+    /// the arena.
+    #[inline(always)]
+    pub fn put<const N: usize>(&mut self, offset: u64, value: [u8; N]) -> Option<()> {
+        if offset > self.len - N as u64 {
+            return None;
+        }
+        // SAFETY: as in `get`; `&mut self` excludes other accesses through this type.
+        unsafe { self.map.as_mut_ptr().add(offset as usize).cast::<[u8; N]>().write(value) }
+        Some(())
+    }
+
     /// Loads a little-endian `N`-byte value. `offset + N` must lie within the arena: an offset
     /// outside it is a broken invariant of ours and panics.
     #[inline(always)]
     #[must_use]
     pub fn load<const N: usize>(&self, offset: u64) -> [u8; N] {
-        assert!(offset <= self.len - N as u64);
-        // SAFETY: the range lies within the mapping (asserted; `len` >= one page > N), which
-        // lives as long as `self`, and byte arrays have no alignment or validity rule.
-        unsafe { self.map.as_ptr().add(offset as usize).cast::<[u8; N]>().read() }
+        self.get(offset).expect("an offset within the arena")
     }
 
     /// Stores `N` bytes; the same rule for `offset`.
     #[inline(always)]
     pub fn store<const N: usize>(&mut self, offset: u64, value: [u8; N]) {
-        assert!(offset <= self.len - N as u64);
-        // SAFETY: as in `load`; `&mut self` excludes other accesses through this type.
-        unsafe { self.map.as_mut_ptr().add(offset as usize).cast::<[u8; N]>().write(value) }
+        self.put(offset, value).expect("an offset within the arena");
     }
 
     /// Copies bytes out. The range must lie within the arena.

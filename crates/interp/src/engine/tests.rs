@@ -9,7 +9,7 @@ use x86::cause::OpcodeCheck;
 use x86::event::Wanted;
 use x86::segment::TableReg;
 use x86::state::gpr::{ECX, EDX, ESP};
-use x86::{Cause, Eflags, Event, Intercept, PhysAddr, SegReg, Segment, State};
+use x86::{Cause, Eflags, Event, Intercept, PhysAddr, SegReg, Segment, State, Vector};
 
 const START: u64 = 0x100;
 
@@ -66,6 +66,26 @@ fn a_callout_stands_at_its_own_instruction_even_if_that_jumps() {
     let eips: Vec<u32> = told.iter().map(|(_, eip)| *eip).collect();
     assert_eq!(eips, [0x100, 0x101, 0x104], "{told:?}");
     assert_eq!(told[2].0, Intercept::FarJmp.name());
+}
+
+#[test]
+fn a_jump_amid_a_block_to_where_no_code_may_be_faults_when_it_is_taken() {
+    // again: dec cx; jz again + 10000h (by 66h); inc dx; jmp again
+    let code = [0x49, 0x66, 0x0F, 0x84, 0xF8, 0xFF, 0x00, 0x00, 0x42, 0xEB, 0xF5];
+    for steps in 1..8 {
+        let [blocks, single] = [Dispatch::Blocks, Dispatch::Single].map(|dispatch| {
+            let (mut cpu, mut sys) = loaded(&code);
+            cpu.state.set_reg32(ECX, 2);
+            Interp::new(dispatch).run(&mut cpu, &mut sys, steps);
+            assert_eq!(cpu.steps, steps);
+            cpu
+        });
+        assert_eq!(blocks.state, single.state, "after {steps} steps");
+        // The sixth is the delivery of its fault.
+        let faults = blocks.chain.iter().map(|link| (link.fault.vector, link.at.eip));
+        let expected = [(Vector::GeneralProtection, START as u32 + 1)];
+        assert_eq!(faults.collect::<Vec<_>>(), if steps > 5 { &expected[..] } else { &[] });
+    }
 }
 
 /// The state after a shutdown: there is no IDT.

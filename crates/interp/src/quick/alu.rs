@@ -1,6 +1,6 @@
-//! ADD OR ADC SBB AND SUB XOR CMP TEST, INC DEC NEG NOT, shifts by a constant, IMUL.
+//! ADD OR ADC SBB AND SUB XOR CMP TEST, INC DEC NEG NOT, shifts, IMUL.
 
-use super::{Address, Any16, Any32, Base, Form, by_address, by_width, form, width};
+use super::{Address, Any16, Any32, Base, Form, Indexed, by_address, by_width, form, width};
 use crate::chain::{End, Op, Step, go_on, slow};
 use crate::cpu::{Cpu, Word};
 use crate::ops::arith::{Adc, Add, Binary, Cmp, Dec, Inc, Neg, Sbb, Sub, Unary};
@@ -26,6 +26,7 @@ pub(super) fn step(insn: &Insn, opcode: Opcode) -> Option<Step> {
         (false, 0xFE | 0xFF, Some(0)) => one::<Inc>(insn, byte),
         (false, 0xFE | 0xFF, Some(1)) => one::<Dec>(insn, byte),
         (false, 0xC0 | 0xC1 | 0xD0 | 0xD1, Some(operation)) => shift(insn, operation, byte),
+        (false, 0xD2 | 0xD3, Some(operation)) => shift_by_cl(insn, operation, byte),
         (true, 0xAF, _) | (false, 0x69 | 0x6B, _) => imul(insn, is_0f),
         _ => None,
     }
@@ -95,37 +96,37 @@ fn to_register<O: Binary, W: Word>(cpu: &mut Cpu, register: u8, b: W) {
     cpu.state.arith = flags;
 }
 
-fn rm_reg<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn rm_reg<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     to_register::<O, W>(cpu, op.insn.rm, cpu.reg::<W>(op.insn.reg));
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn reg_rm<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn reg_rm<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     to_register::<O, W>(cpu, op.insn.reg, cpu.reg::<W>(op.insn.rm));
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn rm_imm<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn rm_imm<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     to_register::<O, W>(cpu, op.insn.rm, W::trunc(op.insn.imm));
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn acc_imm<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn acc_imm<O: Binary, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     to_register::<O, W>(cpu, 0, W::trunc(op.insn.imm));
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn reg_mem<O: Binary, A: Address, W: Word>(
-    cpu: &mut Cpu,
-    sys: &mut System,
-    op: &Op,
-    rest: &[Op],
-) -> End {
+fn reg_mem<O: Binary, A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let Some(b) = cpu.quick_read::<W>(sys, op.insn.seg, A::of(cpu, &op.insn)) else {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     };
     to_register::<O, W>(cpu, op.insn.reg, b);
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
 /// `a op= b` for memory; false where that takes a handler.
@@ -153,29 +154,21 @@ fn to_memory<O: Binary, A: Address, W: Word>(
     true
 }
 
-fn mem_reg<O: Binary, A: Address, W: Word>(
-    cpu: &mut Cpu,
-    sys: &mut System,
-    op: &Op,
-    rest: &[Op],
-) -> End {
+fn mem_reg<O: Binary, A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let b = cpu.reg::<W>(op.insn.reg);
     if !to_memory::<O, A, W>(cpu, sys, &op.insn, b) {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     }
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn mem_imm<O: Binary, A: Address, W: Word>(
-    cpu: &mut Cpu,
-    sys: &mut System,
-    op: &Op,
-    rest: &[Op],
-) -> End {
+fn mem_imm<O: Binary, A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     if !to_memory::<O, A, W>(cpu, sys, &op.insn, W::trunc(op.insn.imm)) {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     }
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
 #[inline(always)]
@@ -185,29 +178,27 @@ fn unary_register<O: Unary, W: Word>(cpu: &mut Cpu, register: u8) {
     cpu.state.arith = flags;
 }
 
-fn reg_opcode<O: Unary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn reg_opcode<O: Unary, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     unary_register::<O, W>(cpu, op.insn.reg);
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn reg_rm_field<O: Unary, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn reg_rm_field<O: Unary, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     unary_register::<O, W>(cpu, op.insn.rm);
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn mem_unary<O: Unary, A: Address, W: Word>(
-    cpu: &mut Cpu,
-    sys: &mut System,
-    op: &Op,
-    rest: &[Op],
-) -> End {
+fn mem_unary<O: Unary, A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let Some(at) = cpu.quick_place::<W>(op.insn.seg, A::of(cpu, &op.insn)) else {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     };
     let (result, flags) = O::apply(crate::access::load::<W>(sys, at), cpu.state.arith);
     crate::access::store(sys, at, result);
     cpu.state.arith = flags;
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
 /// Shifts and rotates of a register by a constant that isn't 0.
@@ -242,34 +233,77 @@ fn shift_register<O: Shift, W: Word>(cpu: &mut Cpu, register: u8, count: u32) {
     }
 }
 
-fn shift_one<O: Shift, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn shift_one<O: Shift, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     shift_register::<O, W>(cpu, op.insn.rm, 1);
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn shift_imm<O: Shift, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn shift_imm<O: Shift, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     shift_register::<O, W>(cpu, op.insn.rm, op.insn.imm & 31);
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-/// IMUL of 32-bit registers.
-fn imul(insn: &Insn, is_0f: bool) -> Option<Step> {
-    if insn.is_mem() || !insn.op32() {
+/// Shifts of a register by CL, and rotates but those through the carry.
+fn shift_by_cl(insn: &Insn, operation: u8, byte: u8) -> Option<Step> {
+    if insn.is_mem() {
         return None;
     }
-    Some(if is_0f { imul_reg } else { imul_imm })
+    let width = width(insn, byte);
+    Some(match operation {
+        0 => by_width!(width, shift_cl::<Rol>),
+        1 => by_width!(width, shift_cl::<Ror>),
+        4 | 6 => by_width!(width, shift_cl::<Shl>),
+        5 => by_width!(width, shift_cl::<Shr>),
+        7 => by_width!(width, shift_cl::<Sar>),
+        _ => return None,
+    })
 }
 
-fn imul_reg(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn shift_cl<O: Shift, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
+    let count = u32::from(cpu.reg::<u8>(1)) & 31;
+    shift_register::<O, W>(cpu, op.insn.rm, count);
+    go_on(cpu, sys, op, rest)
+}
+
+/// IMUL of 32 bits, from memory without an immediate alone.
+fn imul(insn: &Insn, is_0f: bool) -> Option<Step> {
+    Some(match (is_0f, form(insn)) {
+        _ if !insn.op32() => return None,
+        (true, Form::Register) => imul_reg,
+        (true, Form::Base) => imul_mem::<Base>,
+        (true, Form::Indexed) => imul_mem::<Indexed>,
+        (true, Form::Any32) => imul_mem::<Any32>,
+        (false, Form::Register) => imul_imm,
+        _ => return None,
+    })
+}
+
+fn imul_mem<A: Address>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
+    let Some(b) = cpu.quick_read::<u32>(sys, op.insn.seg, A::of(cpu, &op.insn)) else {
+        return slow(cpu, sys, ops);
+    };
+    let (low, _, flags) = alu::imul(cpu.reg(op.insn.reg), b);
+    cpu.set_reg(op.insn.reg, low);
+    cpu.state.arith = flags;
+    go_on(cpu, sys, op, rest)
+}
+
+fn imul_reg(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let (low, _, flags) = alu::imul::<u32>(cpu.reg(op.insn.reg), cpu.reg(op.insn.rm));
     cpu.set_reg(op.insn.reg, low);
     cpu.state.arith = flags;
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn imul_imm(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn imul_imm(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let (low, _, flags) = alu::imul::<u32>(cpu.reg(op.insn.rm), op.insn.imm);
     cpu.set_reg(op.insn.reg, low);
     cpu.state.arith = flags;
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }

@@ -1,7 +1,7 @@
 //! Jcc JMP CALL RET, and a comparison together with the Jcc behind it.
 
-use super::{Address, Any16, Any32, Base, Form, form, width};
-use crate::chain::{End, Op, Step, slow};
+use super::{Address, Any16, Any32, Base, Form, Indexed, form, width};
+use crate::chain::{End, Op, Step, go_on, leave, slow};
 use crate::cpu::{Cpu, Word};
 use crate::ops::arith::{Binary, Cmp, Dec, Sub, Unary};
 use crate::ops::logic::{And, Test};
@@ -21,6 +21,7 @@ pub(super) fn step(insn: &Insn, opcode: Opcode) -> Option<Step> {
         (false, 0xFF, Some(4)) if insn.op32() => match form(insn) {
             Form::Register => jmp_reg,
             Form::Base => jmp_mem::<Base>,
+            Form::Indexed => jmp_mem::<Indexed>,
             Form::Any32 => jmp_mem::<Any32>,
             Form::Any16 => jmp_mem::<Any16>,
         },
@@ -36,23 +37,26 @@ fn behind(cpu: &Cpu, op: &Op) -> u32 {
 
 /// Goes on at a displacement from the instruction's end.
 #[inline(always)]
-fn jump_by(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn jump_by(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, ..] = ops else { return End::Next };
     let wide = behind(cpu, op).wrapping_add(op.insn.imm);
     let target = if op.insn.op32() { wide } else { wide & 0xFFFF };
     if target > cpu.state.seg[SegReg::Cs as usize].limit {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     }
-    cpu.state.rip = u64::from(target);
+    leave(cpu, op, target);
     // Where IP wraps, the distance to the target isn't the displacement.
+    cpu.link = op.link.get();
     if target == wide { End::Taken } else { End::Jumped }
 }
 
-fn jcc<const CC: u8>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
-    if cpu.state.arith.condition(CC) { jump_by(cpu, sys, op, rest) } else { End::Next }
+fn jcc<const CC: u8>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
+    if cpu.state.arith.condition(CC) { jump_by(cpu, sys, ops) } else { go_on(cpu, sys, op, rest) }
 }
 
-fn jmp(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
-    jump_by(cpu, sys, op, rest)
+fn jmp(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    jump_by(cpu, sys, ops)
 }
 
 /// Calls a target of 32 bits; `None` where that takes the handler.
@@ -62,53 +66,59 @@ fn call_to(cpu: &mut Cpu, sys: &mut System, op: &Op, target: u32) -> Option<()> 
         return None;
     }
     cpu.quick_push(sys, behind(cpu, op))?;
-    cpu.state.rip = u64::from(target);
+    leave(cpu, op, target);
     Some(())
 }
 
-fn call(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn call(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, ..] = ops else { return End::Next };
     let target = behind(cpu, op).wrapping_add(op.insn.imm);
-    match call_to(cpu, sys, op, target) {
-        Some(()) => End::Taken,
-        None => slow(cpu, sys, op, rest),
+    if call_to(cpu, sys, op, target).is_none() {
+        return slow(cpu, sys, ops);
     }
+    cpu.link = op.link.get();
+    End::Taken
 }
 
-fn call_reg(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn call_reg(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, ..] = ops else { return End::Next };
     match call_to(cpu, sys, op, cpu.reg32(op.insn.rm)) {
         Some(()) => End::Jumped,
-        None => slow(cpu, sys, op, rest),
+        None => slow(cpu, sys, ops),
     }
 }
 
 /// The form without an immediate releases nothing: its `imm` is 0.
-fn ret(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn ret(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, ..] = ops else { return End::Next };
     let limit = cpu.state.seg[SegReg::Cs as usize].limit;
     let Some(target) = cpu.quick_top(sys).filter(|target| *target <= limit) else {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     };
     let released = 4 + (op.insn.imm & 0xFFFF);
     cpu.set_reg32(4, cpu.reg32(4).wrapping_add(released));
-    cpu.state.rip = u64::from(target);
+    leave(cpu, op, target);
     End::Jumped
 }
 
-fn jmp_reg(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn jmp_reg(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, ..] = ops else { return End::Next };
     let target = cpu.reg32(op.insn.rm);
     if target > cpu.state.seg[SegReg::Cs as usize].limit {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     }
-    cpu.state.rip = u64::from(target);
+    leave(cpu, op, target);
     End::Jumped
 }
 
-fn jmp_mem<A: Address>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn jmp_mem<A: Address>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, ..] = ops else { return End::Next };
     let limit = cpu.state.seg[SegReg::Cs as usize].limit;
     let target = cpu.quick_read::<u32>(sys, op.insn.seg, A::of(cpu, &op.insn));
     let Some(target) = target.filter(|target| *target <= limit) else {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     };
-    cpu.state.rip = u64::from(target);
+    leave(cpu, op, target);
     End::Jumped
 }
 
@@ -172,12 +182,13 @@ impl<O: Unary> Compare for Reg<O> {
     }
 }
 
-/// The jump is the last instruction of its block, unless the budget cut it off.
-fn joined<C: Compare, const CC: u8>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+/// The jump follows, unless the budget cut it off.
+fn joined<C: Compare, const CC: u8>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, jumps @ ..] = ops else { return End::Next };
     C::apply(cpu, &op.insn);
-    match rest {
-        [jump, rest @ ..] if cpu.state.arith.condition(CC) => jump_by(cpu, sys, jump, rest),
-        _ => End::Next,
+    match jumps {
+        [jump, rest @ ..] if !cpu.state.arith.condition(CC) => go_on(cpu, sys, jump, rest),
+        _ => jump_by(cpu, sys, jumps),
     }
 }
 

@@ -1,6 +1,6 @@
-//! MOV MOVZX MOVSX LEA, SETcc and CMOVcc of registers, PUSH and POP on a 32-bit stack, NOP.
+//! MOV MOVZX MOVSX LEA, SETcc of registers, CMOVcc, PUSH POP LEAVE on a 32-bit stack, NOP.
 
-use super::{Address, Any16, Any32, Base, Form, by_address, by_width, form, width};
+use super::{Address, Any16, Any32, Base, Form, Indexed, by_address, by_width, form, width};
 use crate::chain::{End, Op, Step, go_on, slow};
 use crate::cpu::{Cpu, Word};
 use bus::System;
@@ -13,17 +13,16 @@ pub(super) fn step(insn: &Insn, opcode: Opcode) -> Option<Step> {
     let (form, width) = (form(insn), width(insn, byte));
     Some(match (is_0f, byte, group) {
         (false, 0x88 | 0x89, _) if form == Form::Register => by_width!(width, rm_reg),
-        (false, 0x88 | 0x89, _) => by_address!(form, width, store),
+        (false, 0x88 | 0x89 | 0xA2 | 0xA3, _) => by_address!(form, width, store),
         (false, 0x8A | 0x8B, _) if form == Form::Register => by_width!(width, reg_rm),
-        (false, 0x8A | 0x8B, _) => by_address!(form, width, load),
-        (false, 0xA0 | 0xA1, _) => by_address!(form, width, load_acc),
-        (false, 0xA2 | 0xA3, _) => by_address!(form, width, store_acc),
+        (false, 0x8A | 0x8B | 0xA0 | 0xA1, _) => by_address!(form, width, load),
         (false, 0xB0..=0xB7, _) => reg_imm::<u8>,
         (false, 0xB8..=0xBF, _) if insn.op32() => reg_imm::<u32>,
         (false, 0xB8..=0xBF, _) => reg_imm::<u16>,
         (false, 0xC6 | 0xC7, Some(0)) if form == Form::Register => by_width!(width, rm_imm),
         (false, 0xC6 | 0xC7, Some(0)) => by_address!(form, width, store_imm),
         (false, 0x8D, _) if insn.op32() && form == Form::Base => lea::<Base>,
+        (false, 0x8D, _) if insn.op32() && form == Form::Indexed => lea::<Indexed>,
         (false, 0x8D, _) if insn.op32() && form == Form::Any32 => lea::<Any32>,
         (false, 0x8D, _) if insn.op32() && form == Form::Any16 => lea::<Any16>,
         (true, 0xB6 | 0xB7 | 0xBE | 0xBF, _) if insn.op32() => extend(form, byte),
@@ -34,6 +33,10 @@ pub(super) fn step(insn: &Insn, opcode: Opcode) -> Option<Step> {
         (true, 0x40..=0x4F, _) if insn.op32() && form == Form::Register => {
             CMOV[usize::from(byte & 15)]
         }
+        (true, 0x40..=0x4F, _) if insn.op32() && form != Form::Any16 => {
+            CMOV_MEM[usize::from(byte & 15)]
+        }
+        (false, 0xC9, _) if insn.op32() => leave,
         (true, 0x90..=0x9F, _) if form == Form::Register => SET[usize::from(byte & 15)],
         _ => return None,
     })
@@ -52,104 +55,91 @@ fn extend(form: Form, byte: u8) -> Step {
     }
 }
 
-fn rm_reg<W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn rm_reg<W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     cpu.set_reg::<W>(op.insn.rm, cpu.reg::<W>(op.insn.reg));
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn reg_rm<W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn reg_rm<W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     cpu.set_reg::<W>(op.insn.reg, cpu.reg::<W>(op.insn.rm));
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn reg_imm<W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn reg_imm<W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     cpu.set_reg::<W>(op.insn.reg, W::trunc(op.insn.imm));
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn rm_imm<W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn rm_imm<W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     cpu.set_reg::<W>(op.insn.rm, W::trunc(op.insn.imm));
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn load<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
-    load_to::<A, W>(cpu, sys, op, rest, op.insn.reg)
-}
-
-fn load_acc<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
-    load_to::<A, W>(cpu, sys, op, rest, 0)
-}
-
-#[inline(always)]
-fn load_to<A: Address, W: Word>(
-    cpu: &mut Cpu,
-    sys: &mut System,
-    op: &Op,
-    rest: &[Op],
-    register: u8,
-) -> End {
+fn load<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let Some(value) = cpu.quick_read::<W>(sys, op.insn.seg, A::of(cpu, &op.insn)) else {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     };
-    cpu.set_reg::<W>(register, value);
-    go_on(cpu, sys, rest)
+    cpu.set_reg::<W>(op.insn.reg, value);
+    go_on(cpu, sys, op, rest)
 }
 
-fn store<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
-    store_from::<A, W>(cpu, sys, op, rest, cpu.reg::<W>(op.insn.reg))
-}
-
-fn store_acc<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
-    store_from::<A, W>(cpu, sys, op, rest, cpu.reg::<W>(0))
-}
-
-fn store_imm<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
-    store_from::<A, W>(cpu, sys, op, rest, W::trunc(op.insn.imm))
-}
-
-#[inline(always)]
-fn store_from<A: Address, W: Word>(
-    cpu: &mut Cpu,
-    sys: &mut System,
-    op: &Op,
-    rest: &[Op],
-    value: W,
-) -> End {
+fn store<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
+    let value = cpu.reg::<W>(op.insn.reg);
     if cpu.quick_write::<W>(sys, op.insn.seg, A::of(cpu, &op.insn), value).is_none() {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     }
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn lea<A: Address>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn store_imm<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
+    let value = W::trunc(op.insn.imm);
+    if cpu.quick_write::<W>(sys, op.insn.seg, A::of(cpu, &op.insn), value).is_none() {
+        return slow(cpu, sys, ops);
+    }
+    go_on(cpu, sys, op, rest)
+}
+
+fn lea<A: Address>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     cpu.set_reg::<u32>(op.insn.reg, A::of(cpu, &op.insn));
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn zero_reg<W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn zero_reg<W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     cpu.set_reg::<u32>(op.insn.reg, cpu.reg::<W>(op.insn.rm).zx());
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn sign_reg<W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn sign_reg<W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     cpu.set_reg::<u32>(op.insn.reg, cpu.reg::<W>(op.insn.rm).sx());
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn zero_mem<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn zero_mem<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let Some(value) = cpu.quick_read::<W>(sys, op.insn.seg, A::of(cpu, &op.insn)) else {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     };
     cpu.set_reg::<u32>(op.insn.reg, value.zx());
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn sign_mem<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn sign_mem<A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let Some(value) = cpu.quick_read::<W>(sys, op.insn.seg, A::of(cpu, &op.insn)) else {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     };
     cpu.set_reg::<u32>(op.insn.reg, value.sx());
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
 impl Cpu {
@@ -165,55 +155,91 @@ impl Cpu {
         Some(())
     }
 
-    /// The dword on top of a 32-bit stack, if nothing is to be checked.
+    /// The dword at a place of a 32-bit stack, if nothing is to be checked.
     #[inline(always)]
-    pub(super) fn quick_top(&self, sys: &System) -> Option<u32> {
+    fn quick_stack(&self, sys: &System, sp: u32) -> Option<u32> {
         if !self.state.stack32() {
             return None;
         }
-        self.quick_read::<u32>(sys, SegReg::Ss, self.reg32(4))
+        self.quick_read::<u32>(sys, SegReg::Ss, sp)
+    }
+
+    /// The dword on top of a 32-bit stack, if nothing is to be checked.
+    #[inline(always)]
+    pub(super) fn quick_top(&self, sys: &System) -> Option<u32> {
+        self.quick_stack(sys, self.reg32(4))
     }
 }
 
-fn push_reg(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn push_reg(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     if cpu.quick_push(sys, cpu.reg32(op.insn.reg)).is_none() {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     }
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn push_imm(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn push_imm(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     if cpu.quick_push(sys, op.insn.imm).is_none() {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     }
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
 /// POP ESP leaves the value popped.
-fn pop_reg(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn pop_reg(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let Some(value) = cpu.quick_top(sys) else {
-        return slow(cpu, sys, op, rest);
+        return slow(cpu, sys, ops);
     };
     cpu.set_reg32(4, cpu.reg32(4).wrapping_add(4));
     cpu.set_reg32(op.insn.reg, value);
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn nop(cpu: &mut Cpu, sys: &mut System, _: &Op, rest: &[Op]) -> End {
-    go_on(cpu, sys, rest)
+fn leave(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
+    let frame = cpu.reg32(5);
+    let Some(value) = cpu.quick_stack(sys, frame) else {
+        return slow(cpu, sys, ops);
+    };
+    cpu.set_reg32(4, frame.wrapping_add(4));
+    cpu.set_reg32(5, value);
+    go_on(cpu, sys, op, rest)
 }
 
-fn set<const CC: u8>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn nop(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
+    go_on(cpu, sys, op, rest)
+}
+
+fn set<const CC: u8>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     let met = u8::from(cpu.state.arith.condition(CC));
     cpu.set_reg::<u8>(op.insn.rm, met);
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
 }
 
-fn cmov<const CC: u8>(cpu: &mut Cpu, sys: &mut System, op: &Op, rest: &[Op]) -> End {
+fn cmov<const CC: u8>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
     if cpu.state.arith.condition(CC) {
         cpu.set_reg32(op.insn.reg, cpu.reg32(op.insn.rm));
     }
-    go_on(cpu, sys, rest)
+    go_on(cpu, sys, op, rest)
+}
+
+/// Memory is read even where the condition isn't met.
+fn cmov_mem<const CC: u8>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
+    let [op, rest @ ..] = ops else { return End::Next };
+    let at = Any32::of(cpu, &op.insn);
+    let Some(value) = cpu.quick_read::<u32>(sys, op.insn.seg, at) else {
+        return slow(cpu, sys, ops);
+    };
+    if cpu.state.arith.condition(CC) {
+        cpu.set_reg32(op.insn.reg, value);
+    }
+    go_on(cpu, sys, op, rest)
 }
 
 /// In the order of the condition codes.
@@ -227,4 +253,11 @@ const SET: [Step; 16] = [
 const CMOV: [Step; 16] = [
     cmov::<0>, cmov::<1>, cmov::<2>, cmov::<3>, cmov::<4>, cmov::<5>, cmov::<6>, cmov::<7>,
     cmov::<8>, cmov::<9>, cmov::<10>, cmov::<11>, cmov::<12>, cmov::<13>, cmov::<14>, cmov::<15>,
+];
+/// In the order of the condition codes.
+#[rustfmt::skip]
+const CMOV_MEM: [Step; 16] = [
+    cmov_mem::<0>, cmov_mem::<1>, cmov_mem::<2>, cmov_mem::<3>, cmov_mem::<4>, cmov_mem::<5>,
+    cmov_mem::<6>, cmov_mem::<7>, cmov_mem::<8>, cmov_mem::<9>, cmov_mem::<10>, cmov_mem::<11>,
+    cmov_mem::<12>, cmov_mem::<13>, cmov_mem::<14>, cmov_mem::<15>,
 ];
