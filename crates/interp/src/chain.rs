@@ -18,7 +18,8 @@ use std::cell::Cell;
 pub(crate) enum End {
     /// Behind its last instruction; RIP and steps are still to be brought up to date.
     Next,
-    /// At a jump by a displacement, to where the block [`Cpu::link`] begins, if that is one.
+    /// At a jump by a displacement, as [`Cpu::taken`] says; RIP and steps are still to be
+    /// brought up to date.
     Taken,
     /// At any other jump.
     Jumped,
@@ -26,6 +27,17 @@ pub(crate) enum End {
     Exact,
     /// At a fault or for attention: the engine must look around.
     Look,
+}
+
+/// A jump that was taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    /// The block at its target, as far as the engine knows.
+    pub link: u32,
+    /// From the start of the block to its target.
+    pub distance: u32,
+    /// Instructions of the block up to it.
+    pub count: u32,
 }
 
 /// Carries out the first of these instructions and those behind it.

@@ -1,5 +1,6 @@
 //! The processor: architectural state, its translations, and what derives from them.
 
+use crate::chain::Taken;
 use crate::events::Events;
 use crate::ops::Claim;
 use crate::ops::far::notes::Notes;
@@ -86,8 +87,8 @@ pub struct Cpu {
     pub(crate) block_ip: u64,
     /// Steps at its start.
     pub(crate) block_steps: u64,
-    /// The block at the target of the jump that ended it, as far as the engine knows.
-    pub(crate) link: u32,
+    /// The jump that ended it.
+    pub(crate) taken: Taken,
     /// The engine looks around before the next instruction.
     pub(crate) attention: bool,
     /// The fault belongs to a new context: RIP stays.
@@ -144,7 +145,7 @@ impl Cpu {
             callouts: [0; x86::intercept::COUNT],
             block_ip: 0,
             block_steps: 0,
-            link: crate::cache::NONE,
+            taken: Taken { link: crate::cache::NONE, distance: 0, count: 0 },
             attention: true,
             keep_rip: false,
             read_end: [0; 6],

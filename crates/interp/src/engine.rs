@@ -149,37 +149,42 @@ impl Interp {
     #[inline(always)]
     fn linked(&self, id: &mut u32, cpu: &mut Cpu, sys: &mut System) -> End {
         let mut block = self.cache.block(*id);
+        let (mut ip, mut steps) = (cpu.state.rip, cpu.steps);
         loop {
-            let (ip, steps) = (cpu.state.rip, cpu.steps);
             if ip + u64::from(block.len) > u64::from(cpu.state.seg[1].limit) + 1 {
+                (cpu.state.rip, cpu.steps) = (ip, steps);
                 cpu.single(sys);
                 cpu.attention = true;
                 return End::Look;
             }
-            let ops = self.cache.ops(block);
-            let (mut ops, mut len) = (ops, block.len);
+            let (mut ops, mut len) = (self.cache.ops(block), block.len);
             if let Some(affordable) = ops.get(..(cpu.budget_end - steps) as usize)
                 && let Some(last) = affordable.last()
             {
                 (ops, len) = (affordable, last.end);
             }
-            cpu.block_ip = ip;
-            cpu.block_steps = steps;
+            (cpu.block_ip, cpu.block_steps) = (ip, steps);
             let end = (block.entry)(cpu, sys, ops);
-            let link = match end {
-                End::Next => {
-                    cpu.state.rip = ip + u64::from(len);
-                    cpu.steps = steps + ops.len() as u64;
-                    block.behind.get()
-                }
-                End::Taken => cpu.link,
-                End::Jumped | End::Exact | End::Look => return end,
-            };
-            if cpu.steps >= cpu.budget_end {
+            let link = if end == End::Taken {
+                ip = u64::from((ip as u32).wrapping_add(cpu.taken.distance));
+                steps += u64::from(cpu.taken.count);
+                cpu.taken.link
+            } else if end == End::Next {
+                ip += u64::from(len);
+                steps += ops.len() as u64;
+                block.behind.get()
+            } else {
                 return end;
+            };
+            // A loop finds its block without waiting for the link.
+            if link != *id || steps >= cpu.budget_end {
+                let next = self.cache.living(link).filter(|_| steps < cpu.budget_end);
+                let Some(next) = next else {
+                    (cpu.state.rip, cpu.steps) = (ip, steps);
+                    return end;
+                };
+                (block, *id) = (next, link);
             }
-            let Some(next) = self.cache.living(link) else { return end };
-            (block, *id) = (next, link);
         }
     }
 

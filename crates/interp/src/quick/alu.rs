@@ -129,35 +129,30 @@ fn reg_mem<O: Binary, A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops:
     go_on(cpu, sys, op, rest)
 }
 
-/// `a op= b` for memory; false where that takes a handler.
+/// `a op= b` for memory; `None` where that takes a handler.
 #[inline(always)]
 fn to_memory<O: Binary, A: Address, W: Word>(
     cpu: &mut Cpu,
     sys: &mut System,
     insn: &Insn,
     b: W,
-) -> bool {
+) -> Option<()> {
     let (off, old) = (A::of(cpu, insn), cpu.state.arith);
     if O::STORES {
-        let Some(at) = cpu.quick_place::<W>(insn.seg, off) else {
-            return false;
-        };
-        let (result, flags) = O::apply(crate::access::load::<W>(sys, at), b, old);
-        crate::access::store(sys, at, result);
+        let at = cpu.quick_place::<W>(insn.seg, off)?;
+        let (result, flags) = O::apply(crate::access::load_from::<W>(sys, at)?, b, old);
+        crate::access::store_to(sys, at, result)?;
         cpu.state.arith = flags;
     } else {
-        let Some(a) = cpu.quick_read::<W>(sys, insn.seg, off) else {
-            return false;
-        };
-        cpu.state.arith = O::apply(a, b, old).1;
+        cpu.state.arith = O::apply(cpu.quick_read::<W>(sys, insn.seg, off)?, b, old).1;
     }
-    true
+    Some(())
 }
 
 fn mem_reg<O: Binary, A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
     let [op, rest @ ..] = ops else { return End::Next };
     let b = cpu.reg::<W>(op.insn.reg);
-    if !to_memory::<O, A, W>(cpu, sys, &op.insn, b) {
+    if to_memory::<O, A, W>(cpu, sys, &op.insn, b).is_none() {
         return slow(cpu, sys, ops);
     }
     go_on(cpu, sys, op, rest)
@@ -165,7 +160,7 @@ fn mem_reg<O: Binary, A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops:
 
 fn mem_imm<O: Binary, A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
     let [op, rest @ ..] = ops else { return End::Next };
-    if !to_memory::<O, A, W>(cpu, sys, &op.insn, W::trunc(op.insn.imm)) {
+    if to_memory::<O, A, W>(cpu, sys, &op.insn, W::trunc(op.insn.imm)).is_none() {
         return slow(cpu, sys, ops);
     }
     go_on(cpu, sys, op, rest)
@@ -190,14 +185,24 @@ fn reg_rm_field<O: Unary, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) 
     go_on(cpu, sys, op, rest)
 }
 
+#[inline(always)]
+fn unary_memory<O: Unary, A: Address, W: Word>(
+    cpu: &mut Cpu,
+    sys: &mut System,
+    insn: &Insn,
+) -> Option<()> {
+    let at = cpu.quick_place::<W>(insn.seg, A::of(cpu, insn))?;
+    let (result, flags) = O::apply(crate::access::load_from::<W>(sys, at)?, cpu.state.arith);
+    crate::access::store_to(sys, at, result)?;
+    cpu.state.arith = flags;
+    Some(())
+}
+
 fn mem_unary<O: Unary, A: Address, W: Word>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
     let [op, rest @ ..] = ops else { return End::Next };
-    let Some(at) = cpu.quick_place::<W>(op.insn.seg, A::of(cpu, &op.insn)) else {
+    if unary_memory::<O, A, W>(cpu, sys, &op.insn).is_none() {
         return slow(cpu, sys, ops);
-    };
-    let (result, flags) = O::apply(crate::access::load::<W>(sys, at), cpu.state.arith);
-    crate::access::store(sys, at, result);
-    cpu.state.arith = flags;
+    }
     go_on(cpu, sys, op, rest)
 }
 

@@ -1,12 +1,13 @@
 //! Jcc JMP CALL RET, and a comparison together with the Jcc behind it.
 
 use super::{Address, Any16, Any32, Base, Form, Indexed, form, width};
-use crate::chain::{End, Op, Step, go_on, leave, slow};
+use crate::chain::{End, Op, Step, Taken, go_on, leave, slow};
 use crate::cpu::{Cpu, Word};
 use crate::ops::arith::{Binary, Cmp, Dec, Sub, Unary};
 use crate::ops::logic::{And, Test};
 use bus::System;
 use decode::{Insn, Opcode};
+use std::marker::PhantomData;
 use x86::SegReg;
 
 /// The quick step of an instruction of these.
@@ -44,10 +45,20 @@ fn jump_by(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
     if target > cpu.state.seg[SegReg::Cs as usize].limit {
         return slow(cpu, sys, ops);
     }
-    leave(cpu, op, target);
     // Where IP wraps, the distance to the target isn't the displacement.
-    cpu.link = op.link.get();
-    if target == wide { End::Taken } else { End::Jumped }
+    if target != wide {
+        leave(cpu, op, target);
+        return End::Jumped;
+    }
+    take(cpu, op)
+}
+
+/// Ends the block at a jump by its displacement.
+#[inline(always)]
+fn take(cpu: &mut Cpu, op: &Op) -> End {
+    let distance = u32::from(op.end).wrapping_add(op.insn.imm);
+    cpu.taken = Taken { link: op.link.get(), distance, count: u32::from(op.index) + 1 };
+    End::Taken
 }
 
 fn jcc<const CC: u8>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
@@ -59,33 +70,32 @@ fn jmp(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
     jump_by(cpu, sys, ops)
 }
 
-/// Calls a target of 32 bits; `None` where that takes the handler.
+/// Pushes the address behind a call of a target of 32 bits; `None` where that takes the handler.
 #[inline(always)]
-fn call_to(cpu: &mut Cpu, sys: &mut System, op: &Op, target: u32) -> Option<()> {
+fn push_behind(cpu: &mut Cpu, sys: &mut System, op: &Op, target: u32) -> Option<()> {
     if target > cpu.state.seg[SegReg::Cs as usize].limit {
         return None;
     }
-    cpu.quick_push(sys, behind(cpu, op))?;
-    leave(cpu, op, target);
-    Some(())
+    cpu.quick_push(sys, behind(cpu, op))
 }
 
 fn call(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
     let [op, ..] = ops else { return End::Next };
     let target = behind(cpu, op).wrapping_add(op.insn.imm);
-    if call_to(cpu, sys, op, target).is_none() {
-        return slow(cpu, sys, ops);
+    match push_behind(cpu, sys, op, target) {
+        Some(()) => take(cpu, op),
+        None => slow(cpu, sys, ops),
     }
-    cpu.link = op.link.get();
-    End::Taken
 }
 
 fn call_reg(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
     let [op, ..] = ops else { return End::Next };
-    match call_to(cpu, sys, op, cpu.reg32(op.insn.rm)) {
-        Some(()) => End::Jumped,
-        None => slow(cpu, sys, ops),
+    let target = cpu.reg32(op.insn.rm);
+    if push_behind(cpu, sys, op, target).is_none() {
+        return slow(cpu, sys, ops);
     }
+    leave(cpu, op, target);
+    End::Jumped
 }
 
 /// The form without an immediate releases nothing: its `imm` is 0.
@@ -129,88 +139,138 @@ const JCC: [Step; 16] = [
     jcc::<9>, jcc::<10>, jcc::<11>, jcc::<12>, jcc::<13>, jcc::<14>, jcc::<15>,
 ];
 
-/// An operation on registers that sets the flags for the jump behind it.
+/// An operation that sets the flags for the jump behind it.
 trait Compare {
-    fn apply(cpu: &mut Cpu, insn: &Insn);
+    /// `None` where that takes the handler.
+    fn apply(cpu: &mut Cpu, sys: &System, insn: &Insn) -> Option<()>;
 }
 
 /// `op rm, reg`.
-struct RmReg<O, W>(std::marker::PhantomData<(O, W)>);
+struct RmReg<O, W>(PhantomData<(O, W)>);
 /// `op reg, rm`.
-struct RegRm<O, W>(std::marker::PhantomData<(O, W)>);
+struct RegRm<O, W>(PhantomData<(O, W)>);
 /// `op rm, imm`.
-struct RmImm<O, W>(std::marker::PhantomData<(O, W)>);
+struct RmImm<O, W>(PhantomData<(O, W)>);
 /// `op reg`, the register in the opcode.
-struct Reg<O>(std::marker::PhantomData<O>);
+struct Reg<O>(PhantomData<O>);
+/// `op mem, reg`, which doesn't store.
+struct MemReg<O, W>(PhantomData<(O, W)>);
+/// `op reg, mem`, which doesn't store.
+struct RegMem<O, W>(PhantomData<(O, W)>);
+/// `op mem, imm`, which doesn't store.
+struct MemImm<O, W>(PhantomData<(O, W)>);
 
 #[inline(always)]
-fn apply<O: Binary, W: Word>(cpu: &mut Cpu, register: u8, b: W) {
+fn apply<O: Binary, W: Word>(cpu: &mut Cpu, register: u8, b: W) -> Option<()> {
     let (result, flags) = O::apply(cpu.reg::<W>(register), b, cpu.state.arith);
     if O::STORES {
         cpu.set_reg::<W>(register, result);
     }
     cpu.state.arith = flags;
+    Some(())
+}
+
+#[inline(always)]
+fn operand<W: Word>(cpu: &Cpu, sys: &System, insn: &Insn) -> Option<W> {
+    cpu.quick_read::<W>(sys, insn.seg, Any32::of(cpu, insn))
 }
 
 impl<O: Binary, W: Word> Compare for RmReg<O, W> {
     #[inline(always)]
-    fn apply(cpu: &mut Cpu, insn: &Insn) {
-        apply::<O, W>(cpu, insn.rm, cpu.reg::<W>(insn.reg));
+    fn apply(cpu: &mut Cpu, _: &System, insn: &Insn) -> Option<()> {
+        apply::<O, W>(cpu, insn.rm, cpu.reg::<W>(insn.reg))
     }
 }
 
 impl<O: Binary, W: Word> Compare for RegRm<O, W> {
     #[inline(always)]
-    fn apply(cpu: &mut Cpu, insn: &Insn) {
-        apply::<O, W>(cpu, insn.reg, cpu.reg::<W>(insn.rm));
+    fn apply(cpu: &mut Cpu, _: &System, insn: &Insn) -> Option<()> {
+        apply::<O, W>(cpu, insn.reg, cpu.reg::<W>(insn.rm))
     }
 }
 
 impl<O: Binary, W: Word> Compare for RmImm<O, W> {
     #[inline(always)]
-    fn apply(cpu: &mut Cpu, insn: &Insn) {
-        apply::<O, W>(cpu, insn.rm, W::trunc(insn.imm));
+    fn apply(cpu: &mut Cpu, _: &System, insn: &Insn) -> Option<()> {
+        apply::<O, W>(cpu, insn.rm, W::trunc(insn.imm))
     }
 }
 
 impl<O: Unary> Compare for Reg<O> {
     #[inline(always)]
-    fn apply(cpu: &mut Cpu, insn: &Insn) {
+    fn apply(cpu: &mut Cpu, _: &System, insn: &Insn) -> Option<()> {
         let (result, flags) = O::apply(cpu.reg32(insn.reg), cpu.state.arith);
         cpu.set_reg32(insn.reg, result);
         cpu.state.arith = flags;
+        Some(())
+    }
+}
+
+impl<O: Binary, W: Word> Compare for MemReg<O, W> {
+    #[inline(always)]
+    fn apply(cpu: &mut Cpu, sys: &System, insn: &Insn) -> Option<()> {
+        let a = operand::<W>(cpu, sys, insn)?;
+        cpu.state.arith = O::apply(a, cpu.reg::<W>(insn.reg), cpu.state.arith).1;
+        Some(())
+    }
+}
+
+impl<O: Binary, W: Word> Compare for RegMem<O, W> {
+    #[inline(always)]
+    fn apply(cpu: &mut Cpu, sys: &System, insn: &Insn) -> Option<()> {
+        apply::<O, W>(cpu, insn.reg, operand::<W>(cpu, sys, insn)?)
+    }
+}
+
+impl<O: Binary, W: Word> Compare for MemImm<O, W> {
+    #[inline(always)]
+    fn apply(cpu: &mut Cpu, sys: &System, insn: &Insn) -> Option<()> {
+        let a = operand::<W>(cpu, sys, insn)?;
+        cpu.state.arith = O::apply(a, W::trunc(insn.imm), cpu.state.arith).1;
+        Some(())
     }
 }
 
 /// The jump follows, unless the budget cut it off.
 fn joined<C: Compare, const CC: u8>(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
     let [op, jumps @ ..] = ops else { return End::Next };
-    C::apply(cpu, &op.insn);
+    if C::apply(cpu, sys, &op.insn).is_none() {
+        return slow(cpu, sys, ops);
+    }
     match jumps {
         [jump, rest @ ..] if !cpu.state.arith.condition(CC) => go_on(cpu, sys, jump, rest),
         _ => jump_by(cpu, sys, jumps),
     }
 }
 
-/// A comparison of registers and the jump behind it, as one.
+/// A comparison and the jump behind it, as one.
 pub(super) fn compare_and_jump(insn: &Insn, opcode: Opcode, condition: usize) -> Option<Step> {
-    if insn.is_mem() {
-        return None;
-    }
     let Opcode { is_0f: false, byte, group } = opcode else {
         return None;
     };
-    let steps = match (byte, group, width(insn, byte)) {
-        (0x38, _, 8) => JOINED_CMP_RM_REG8,
-        (0x39, _, 32) => JOINED_CMP_RM_REG,
-        (0x3B, _, 32) => JOINED_CMP_REG_RM,
-        (0x80 | 0x82, Some(7), _) => JOINED_CMP_IMM8,
-        (0x81, Some(7), 32) | (0x83, Some(7), 32) => JOINED_CMP_IMM,
-        (0x84, _, _) => JOINED_TEST8,
-        (0x85, _, 32) => JOINED_TEST,
-        (0x81, Some(4), 32) | (0x83, Some(4), 32) => JOINED_AND_IMM,
-        (0x81, Some(5), 32) | (0x83, Some(5), 32) => JOINED_SUB_IMM,
-        (0x48..=0x4F, _, _) if insn.op32() => JOINED_DEC,
+    let steps = match (form(insn), byte, group, width(insn, byte)) {
+        (Form::Any16, ..) => return None,
+        (Form::Register, 0x38, _, 8) => JOINED_CMP_RM_REG8,
+        (Form::Register, 0x39, _, 32) => JOINED_CMP_RM_REG,
+        (Form::Register, 0x3B, _, 32) => JOINED_CMP_REG_RM,
+        (Form::Register, 0x3C, _, _) => JOINED_CMP_IMM8,
+        (Form::Register, 0x3D, _, 32) => JOINED_CMP_IMM,
+        (Form::Register, 0x80 | 0x82, Some(7), _) => JOINED_CMP_IMM8,
+        (Form::Register, 0x81 | 0x83, Some(7), 32) => JOINED_CMP_IMM,
+        (Form::Register, 0x84, _, _) => JOINED_TEST8,
+        (Form::Register, 0x85, _, 32) => JOINED_TEST,
+        (Form::Register, 0xA8, _, _) | (Form::Register, 0xF6, Some(0), _) => JOINED_TEST_IMM8,
+        (Form::Register, 0x81 | 0x83, Some(4), 32) => JOINED_AND_IMM,
+        (Form::Register, 0x81 | 0x83, Some(5), 32) => JOINED_SUB_IMM,
+        (Form::Register, 0x48..=0x4F, _, _) if insn.op32() => JOINED_DEC,
+        (Form::Register, ..) => return None,
+        (_, 0x38, _, 8) => JOINED_CMP_MEM_REG8,
+        (_, 0x39, _, 32) => JOINED_CMP_MEM_REG,
+        (_, 0x3A, _, 8) => JOINED_CMP_REG_MEM8,
+        (_, 0x3B, _, 32) => JOINED_CMP_REG_MEM,
+        (_, 0x80 | 0x82, Some(7), _) => JOINED_CMP_MEM_IMM8,
+        (_, 0x81 | 0x83, Some(7), 32) => JOINED_CMP_MEM_IMM,
+        (_, 0xF6, Some(0), _) => JOINED_TEST_MEM_IMM8,
         _ => return None,
     };
     steps.get(condition).copied()
@@ -241,3 +301,11 @@ joined!(JOINED_TEST, RmReg<Test, u32>);
 joined!(JOINED_AND_IMM, RmImm<And, u32>);
 joined!(JOINED_SUB_IMM, RmImm<Sub, u32>);
 joined!(JOINED_DEC, Reg<Dec>);
+joined!(JOINED_TEST_IMM8, RmImm<Test, u8>);
+joined!(JOINED_CMP_MEM_REG8, MemReg<Cmp, u8>);
+joined!(JOINED_CMP_MEM_REG, MemReg<Cmp, u32>);
+joined!(JOINED_CMP_REG_MEM8, RegMem<Cmp, u8>);
+joined!(JOINED_CMP_REG_MEM, RegMem<Cmp, u32>);
+joined!(JOINED_CMP_MEM_IMM8, MemImm<Cmp, u8>);
+joined!(JOINED_CMP_MEM_IMM, MemImm<Cmp, u32>);
+joined!(JOINED_TEST_MEM_IMM8, MemImm<Test, u8>);

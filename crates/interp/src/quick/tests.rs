@@ -78,7 +78,7 @@ fn with_jcc(compare: &[u8], condition: u8) -> Vec<u8> {
 
 #[test]
 fn a_comparison_joined_with_its_jump_is_as_both_alone() {
-    let compares: [&[u8]; 12] = [
+    let compares: [&[u8]; 22] = [
         &[0x38, 0xC8],       // cmp al, cl
         &[0x39, 0xC8],       // cmp eax, ecx
         &[0x3B, 0xC1],       // cmp eax, ecx (the other form)
@@ -90,7 +90,17 @@ fn a_comparison_joined_with_its_jump_is_as_both_alone() {
         &[0x83, 0xE8, 0x01], // sub eax, 1
         &[0x48],             // dec eax
         &[0x66, 0x39, 0xC8], // cmp ax, cx: not joined
-        &[0x39, 0x03],       // cmp [ebx], eax: not joined
+        &[0x3C, 0x80],       // cmp al, 80h
+        &[0xA8, 0x81],       // test al, 81h
+        &[0xF6, 0xC5, 0x80], // test ch, 80h
+        &[0x3D, 0, 0, 0, 0x80],
+        &[0x38, 0x03],       // cmp [ebx], al
+        &[0x39, 0x03],       // cmp [ebx], eax
+        &[0x3A, 0x23],       // cmp ah, [ebx]
+        &[0x3B, 0x43, 1],    // cmp eax, [ebx + 1]: not aligned
+        &[0x80, 0x3B, 0x7F], // cmp byte ptr [ebx], 7Fh
+        &[0x83, 0x3B, 0xFF], // cmp dword ptr [ebx], -1
+        &[0xF6, 0x03, 0x81], // test byte ptr [ebx], 81h
     ];
     for compare in compares {
         for condition in 0..16 {
