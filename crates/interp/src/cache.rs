@@ -261,8 +261,8 @@ impl Cache {
             }
             enter(before, quick::step(&insn, features));
             let (run, index) = (claim.on(features), n as u16);
-            let link = Cell::new(NONE);
-            self.ops.push(Op { next: end, run, link, end: len as u16, index, insn });
+            let (link, distance) = (Cell::new(NONE), (len as u32).wrapping_add(insn.imm));
+            self.ops.push(Op { next: end, run, link, distance, end: len as u16, index, insn });
             if insn.has(Insn::ENDS_BLOCK) && !insn.code.is_jcc_short_or_near() {
                 break;
             }

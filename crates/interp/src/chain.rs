@@ -53,9 +53,11 @@ pub(crate) struct Op {
     /// The block that begins where it jumps to by its displacement, within the same page: found
     /// there whatever the mode and wherever the page is mapped.
     pub link: Cell<u32>,
+    /// Of a jump by a displacement: from the start of the block to its target.
+    pub distance: u32,
     /// Bytes from the start of the block to its end.
     pub end: u16,
-    /// Its number in the block.
+    /// Instructions of the block before it.
     pub index: u16,
     pub insn: Insn,
 }

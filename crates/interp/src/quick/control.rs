@@ -36,19 +36,15 @@ fn behind(cpu: &Cpu, op: &Op) -> u32 {
     (cpu.block_ip as u32).wrapping_add(u32::from(op.end))
 }
 
-/// Goes on at a displacement from the instruction's end.
+/// Goes on at the first one's displacement from its end.
 #[inline(always)]
 fn jump_by(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
     let [op, ..] = ops else { return End::Next };
-    let wide = behind(cpu, op).wrapping_add(op.insn.imm);
-    let target = if op.insn.op32() { wide } else { wide & 0xFFFF };
-    if target > cpu.state.seg[SegReg::Cs as usize].limit {
-        return slow(cpu, sys, ops);
-    }
-    // Where IP wraps, the distance to the target isn't the displacement.
-    if target != wide {
-        leave(cpu, op, target);
-        return End::Jumped;
+    let target = (cpu.block_ip as u32).wrapping_add(op.distance);
+    let wraps = target > 0xFFFF && !op.insn.op32();
+    if wraps || target > cpu.state.seg[SegReg::Cs as usize].limit {
+        // Alone: it may jump from amid the block.
+        return slow(cpu, sys, ops.get(..1).unwrap_or_default());
     }
     take(cpu, op)
 }
@@ -56,8 +52,8 @@ fn jump_by(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
 /// Ends the block at a jump by its displacement.
 #[inline(always)]
 fn take(cpu: &mut Cpu, op: &Op) -> End {
-    let distance = u32::from(op.end).wrapping_add(op.insn.imm);
-    cpu.taken = Taken { link: op.link.get(), distance, count: u32::from(op.index) + 1 };
+    let (link, distance) = (op.link.get(), op.distance);
+    cpu.taken = Taken { link, distance, count: u32::from(op.index) + 1 };
     End::Taken
 }
 
@@ -81,7 +77,7 @@ fn push_behind(cpu: &mut Cpu, sys: &mut System, op: &Op, target: u32) -> Option<
 
 fn call(cpu: &mut Cpu, sys: &mut System, ops: &[Op]) -> End {
     let [op, ..] = ops else { return End::Next };
-    let target = behind(cpu, op).wrapping_add(op.insn.imm);
+    let target = (cpu.block_ip as u32).wrapping_add(op.distance);
     match push_behind(cpu, sys, op, target) {
         Some(()) => take(cpu, op),
         None => slow(cpu, sys, ops),
