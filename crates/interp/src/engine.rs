@@ -163,28 +163,35 @@ impl Interp {
             {
                 (ops, len) = (affordable, last.end);
             }
-            (cpu.block_ip, cpu.block_steps) = (ip, steps);
-            let end = (block.entry)(cpu, sys, ops);
-            let link = if end == End::Taken {
-                ip = u64::from((ip as u32).wrapping_add(cpu.taken.distance));
-                steps += u64::from(cpu.taken.count);
-                cpu.taken.link
-            } else if end == End::Next {
-                ip += u64::from(len);
-                steps += ops.len() as u64;
-                block.behind.get()
-            } else {
+            cpu.block_ip = ip;
+            let (end, link) = loop {
+                cpu.block_steps = steps;
+                let end = (block.entry)(cpu, sys, ops);
+                if end == End::Taken {
+                    let taken = cpu.taken;
+                    steps += u64::from(taken.count);
+                    let next_ip = u64::from((ip as u32).wrapping_add(taken.distance));
+                    // Most loops are one block.
+                    let again = next_ip == ip && taken.link == *id;
+                    if again && cpu.budget_end - steps >= ops.len() as u64 {
+                        continue;
+                    }
+                    ip = next_ip;
+                    break (end, taken.link);
+                }
+                if end == End::Next {
+                    ip += u64::from(len);
+                    steps += ops.len() as u64;
+                    break (end, block.behind.get());
+                }
                 return end;
             };
-            // A loop finds its block without waiting for the link.
-            if link != *id || steps >= cpu.budget_end {
-                let next = self.cache.living(link).filter(|_| steps < cpu.budget_end);
-                let Some(next) = next else {
-                    (cpu.state.rip, cpu.steps) = (ip, steps);
-                    return end;
-                };
-                (block, *id) = (next, link);
-            }
+            let next = self.cache.living(link).filter(|_| steps < cpu.budget_end);
+            let Some(next) = next else {
+                (cpu.state.rip, cpu.steps) = (ip, steps);
+                return end;
+            };
+            (block, *id) = (next, link);
         }
     }
 
