@@ -3,7 +3,8 @@
 //! run with a report that fits on a screen.
 //!
 //! Budgets are pseudo-random, so that slices end everywhere: within blocks, within REP, between
-//! a fault and its handler. When a slice ends in a difference, both machines go back to the last
+//! a fault and its handler. Most are short; a long one now and then takes the guest onward, and lets
+//! both ways run as they do alone, from link to link. When a slice ends in a difference, both machines go back to the last
 //! checkpoint and come again: block by block from where they were equal, to find the block, and then
 //! with blocks of one instruction, to find the very instruction. A difference that doesn't show then
 //! hangs on what a host's cache held, or on the block as a whole: the report says so.
@@ -25,7 +26,9 @@ use x86::{LinAddr, PhysAddr};
 /// Devices and translations are compared every so many slices.
 const DEVICES_EVERY: u64 = 16;
 /// RAM is compared every so many steps.
-const RAM_EVERY: u64 = 4_000_000;
+const RAM_EVERY: u64 = 16_000_000;
+/// Steps of a long slice, at most.
+const LONG: u64 = 1 << 20;
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The second machine.
@@ -57,12 +60,16 @@ impl Twin {
         Ok(Self { machine, ways, random: SEED, slices: 0, ram_due: RAM_EVERY, checkpoint: None })
     }
 
-    /// The next budget: short ones often, long ones sometimes (xorshift).
+    /// The next budget: short ones often, longer ones sometimes, a long one seldom (xorshift).
     fn budget(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        let most = if self.random & 3 == 0 { 512 } else { 24 };
+        let most = match self.random & 0xFF {
+            0 => LONG,
+            n if n & 3 == 0 => 512,
+            _ => 24,
+        };
         1 + (self.random >> 8) % most
     }
 

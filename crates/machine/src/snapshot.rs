@@ -122,6 +122,7 @@ pub(crate) struct Pages<'a> {
 }
 
 const CHUNK: usize = 1 << 20;
+static ZEROES: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
 
 impl<'a> Pages<'a> {
     /// RAM and device memory; ROM lies behind them and isn't in it.
@@ -158,7 +159,8 @@ impl Iterator for Pages<'_> {
             let number = (first + self.given as u64) / PAGE_SIZE;
             let page = &self.chunk[self.given..self.given + PAGE];
             self.given += PAGE;
-            if page.iter().any(|b| *b != 0) {
+            // As a whole: byte by byte takes ten times as long.
+            if page != ZEROES {
                 return Some((number as u32, page.to_vec()));
             }
         }
