@@ -128,6 +128,30 @@ fn isolinux_loads_ipxe_which_prints_its_banner_and_features() {
     }
 }
 
+/// Debian's kernel from power-on to a shell that answers. What the first program says is known: RFC
+/// 1321's digest of "abc", two thirds by the x87 unit, 1 + ... + 20 by twenty processes. A host that
+/// can't have its packages lacks the image.
+#[test]
+fn linux_boots_to_a_shell_that_answers() {
+    let folder = std::env::var_os("CLOISTER_GUESTS").map(PathBuf::from);
+    if folder.is_some_and(|folder| !folder.join("linux.img").is_file()) {
+        return println!("SKIPPED: `cargo xtask guests` could not have linux.img");
+    }
+    let Some([image]) = guests(["linux.img"]) else { return };
+    let disk = format!("{},temp", text(&image));
+    let keys = "<wait \"/ #\">expr 40 + 2\\n<wait \"42\">echo it is $?\\n";
+    let machine = ["--memory", "128M", "--disk", &disk];
+    let said = succeeds(&[&["--keys", keys, "--expect", "\nit is 0"][..], &machine].concat());
+    for part in [
+        "Run /init as init process",
+        "900150983cd24fb0d6963f7d28e17f72",
+        "0.666666666666667",
+        "sum 210",
+    ] {
+        assert!(said.contains(part), "{part} isn't in {said}");
+    }
+}
+
 /// SeaBIOS shows nothing, for its display's BIOS would be an option ROM; but it boots.
 #[test]
 fn seabios_as_the_bios_boots_a_diskette() {

@@ -26,7 +26,7 @@ use x86::{LinAddr, PhysAddr};
 /// Devices and translations are compared every so many slices.
 const DEVICES_EVERY: u64 = 16;
 /// RAM is compared every so many steps.
-const RAM_EVERY: u64 = 16_000_000;
+const RAM_EVERY: u64 = 64_000_000;
 /// Steps of a long slice, at most.
 const LONG: u64 = 1 << 20;
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;

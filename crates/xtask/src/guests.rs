@@ -1,7 +1,8 @@
-//! `guests`: fetches the guests we boot but don't keep here (GRUB, iPXE, SYSLINUX, SeaBIOS), makes
+//! `guests`: fetches the guests we boot but don't keep here (GRUB, iPXE, SYSLINUX, SeaBIOS, Linux), makes
 //! the images that have to be made, all below `target/guests`, and runs the tests that boot them.
 
 mod images;
+mod linux;
 mod packages;
 
 use crate::repo;
@@ -28,15 +29,24 @@ const TAKEN: [(&str, &str); 4] = [
 pub fn run(args: &Args) -> Result<ExitCode, String> {
     let root = repo::root()?;
     let guests = root.join("target/guests");
-    let wanted = TAKEN.iter().map(|(name, _)| *name).chain(images::NAMES);
-    if wanted.clone().any(|name| !guests.join(name).is_file()) {
+    let wanted = TAKEN.iter().map(|(name, _)| *name).chain(images::NAMES).chain([linux::NAME]);
+    let is_there = |name: &str| guests.join(name).is_file();
+    if !wanted.clone().all(is_there) {
         let unpacked = packages::fetch(&guests)?;
         for (name, place) in TAKEN {
             copy(&unpacked.join(place), &guests.join(name))?;
         }
-        images::make(&guests, &unpacked)?;
+        let parts = guests.join("parts");
+        std::fs::create_dir_all(&parts).map_err(|e| format!("{}: {e}", parts.display()))?;
+        let maker = images::Maker { folder: &parts, bin: &unpacked.join("usr/bin") };
+        images::make(&guests, &maker)?;
+        // Another architecture's packages aren't everywhere where this one's are.
+        let linux = packages::fetch_linux(&guests);
+        if let Err(error) = linux.and_then(|linux| linux::make(&guests, &linux, &maker)) {
+            println!("guests: there is no {}: {error}", linux::NAME);
+        }
     }
-    for name in wanted {
+    for name in wanted.filter(|name| is_there(name)) {
         println!("guests: {}", guests.join(name).display());
     }
     if !args.fetch_only {

@@ -31,10 +31,9 @@ const CHAINED: &str = "CHAINED";
 /// `mov dx, 604h; mov ax, 2000h; out dx, ax; cli; hlt`
 const POWER_OFF: [u8; 9] = [0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF, 0xFA, 0xF4];
 
-/// Makes the images in `guests` with the programs of the packages.
-pub fn make(guests: &Path, unpacked: &Path) -> Result<(), String> {
+/// Makes the images in `guests` with the programs of `maker`.
+pub fn make(guests: &Path, maker: &Maker<'_>) -> Result<(), String> {
     let parts = guests.join("parts");
-    std::fs::create_dir_all(&parts).map_err(|e| format!("{}: {e}", parts.display()))?;
     let put = |name: &str, bytes: &[u8]| {
         std::fs::write(parts.join(name), bytes).map_err(|e| format!("{name}: {e}"))
     };
@@ -43,7 +42,6 @@ pub fn make(guests: &Path, unpacked: &Path) -> Result<(), String> {
     for (name, bytes) in TEXTS {
         put(name, bytes)?;
     }
-    let maker = Maker { folder: &parts, bin: &unpacked.join("usr/bin") };
     maker.run("mformat", &["-C", "-f", "1440", "-v", "FATDISK", "-i", "../fat.img", "::"])?;
     maker.run("mmd", &["-i", "../fat.img", "::/docs"])?;
     maker.run("mcopy", &["-o", "-i", "../fat.img", "greeting.txt", "::/"])?;
@@ -65,13 +63,16 @@ fn chained_sector() -> Vec<u8> {
 }
 
 /// Runs programs of unpacked packages. `syslinux` itself calls mtools by name.
-struct Maker<'a> {
-    folder: &'a Path,
-    bin: &'a Path,
+pub struct Maker<'a> {
+    /// The folder in which they run.
+    pub folder: &'a Path,
+    /// The programs.
+    pub bin: &'a Path,
 }
 
 impl Maker<'_> {
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<(), String> {
+    /// Runs one; failing is an error.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<(), String> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::iter::once(self.bin.to_path_buf()).chain(std::env::split_paths(&path));
         let path = std::env::join_paths(folders).map_err(|e| format!("PATH: {e}"))?;
