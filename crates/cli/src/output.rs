@@ -84,9 +84,9 @@ impl Console {
     }
 }
 
-/// Says a line on stderr. If nobody reads it, nothing is to be done about that.
-pub fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+/// Says a line, or several, on stderr. If nobody reads it, nothing is to be done about that.
+pub fn say(text: &str) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// A file that grows while the guest runs.

@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
     fn events(&mut self) -> Result<(), Failure> {
         let records = self.machine.take_events();
         self.history.observe_all(&records);
-        records.iter().try_for_each(|record| self.trace.event(record, &self.symbols))
+        self.trace.events(&records, &self.symbols)
     }
 
     /// The guest's words, to whoever listens.

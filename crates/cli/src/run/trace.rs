@@ -30,11 +30,17 @@ impl Trace {
         self.shown | self.written
     }
 
-    /// Takes one event.
-    pub fn event(&mut self, record: &Record, symbols: &Symbols) -> Result<(), Failure> {
-        if is_asked_for(&record.event, self.shown) {
-            output::say(&trace::line(record, symbols));
+    /// Takes events. What is shown of them is written at once: there may be millions.
+    pub fn events(&mut self, records: &[Record], symbols: &Symbols) -> Result<(), Failure> {
+        let shown = records.iter().filter(|record| is_asked_for(&record.event, self.shown));
+        let lines: Vec<String> = shown.map(|record| trace::line(record, symbols)).collect();
+        if !lines.is_empty() {
+            output::say(&lines.join("\n"));
         }
+        records.iter().try_for_each(|record| self.write(record))
+    }
+
+    fn write(&mut self, record: &Record) -> Result<(), Failure> {
         match &mut self.file {
             Some(file) if is_asked_for(&record.event, self.written) => {
                 let mut json = serde_json::to_vec(record)
