@@ -197,10 +197,12 @@ impl State {
         self.irq = false;
         self.polled = 0;
         if !self.lock {
-            // Implied seeks and polling stay as they are.
-            let kept = self.configure[0] & (CONFIGURE_EIS | CONFIGURE_POLL);
+            // Implied seeks stay as they are.
+            let kept = self.configure[0] & CONFIGURE_EIS;
             self.configure = [CONFIGURE_RESET[0] | kept, CONFIGURE_RESET[1]];
         }
+        // Polling is on after any reset (82077AA 7.4).
+        self.configure[0] &= !CONFIGURE_POLL;
         self.perpendicular &= 0x3C;
         self.due_ns = Some(now_ns.saturating_add(RESET_NS));
     }
@@ -452,10 +454,10 @@ impl Fdc {
         self.state.due_ns = None;
         self.state.phase = Phase::Command;
         match work {
+            // The first round of polling finds all drives ready that weren't.
             Work::Reset => {
-                self.state.polled =
-                    if self.state.configure[0] & CONFIGURE_POLL == 0 { 0x0F } else { 0 };
-                self.state.irq = self.state.polled != 0;
+                self.state.polled = 0x0F;
+                self.state.irq = true;
             }
             Work::Seek { drive, cylinder, recalibrates } => {
                 let moved = &mut self.drives[usize::from(drive & 3)];

@@ -124,6 +124,22 @@ fn reset_is_sensed_for_four_drives() {
     assert_eq!(r.command(&[0x08]), [0x80]);
 }
 
+/// 82077AA 7.4: polling is enabled upon a reset. Linux turns it off, resets by the DSR, and waits for
+/// the interrupt.
+#[test]
+fn a_reset_is_sensed_even_if_polling_was_off() {
+    for lock in [0x14, 0x94] {
+        let mut r = Rig::new(None);
+        r.command(&[0x13, 0, 0x1A, 0]);
+        r.command(&[lock]);
+        r.write(MSR, DSR_RESET);
+        r.finish();
+        for drive in 0..4 {
+            assert_eq!(r.command(&[0x08]), [0xC0 | drive, 0], "after {lock:02x}");
+        }
+    }
+}
+
 #[test]
 fn power_on_holds_the_controller_in_reset() {
     let mut r = Rig::new(None);
@@ -265,7 +281,8 @@ fn lock_keeps_the_configuration_over_a_reset() {
     r.write(DOR, 0x0C);
     let mut io = Io { cpu: 0, now_ns: u64::MAX / 2, size: 0, memory: &mut r.mem };
     r.fdc.tick(&mut io);
-    assert_eq!(r.command(&[0x0E])[8], 0x57);
+    // But for the polling, which was off.
+    assert_eq!(r.command(&[0x0E])[8], 0x47);
     assert_eq!(r.command(&[0x14]), [0x00]);
 }
 
