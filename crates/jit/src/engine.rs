@@ -17,7 +17,7 @@ use crate::window::Windows;
 use bus::System;
 use interp::{Cpu, Exit, Next};
 use std::collections::HashSet;
-use x86::SegReg;
+use x86::{Eflags, SegReg};
 
 /// Room that a block's host code may take, bytes: more is never made of so few instructions.
 const BLOCK_ROOM: usize = 64 << 10;
@@ -220,13 +220,28 @@ impl Jit {
             match next {
                 Next::Exit(exit) => return exit,
                 Next::Again => {}
-                Next::Resume | Next::Single => {
+                Next::Resume => self.resume(cpu, sys),
+                Next::Single => {
                     cpu.end_block();
                     self.alone(cpu, sys);
                 }
                 Next::Block => self.blocks(cpu, sys),
             }
         }
+    }
+
+    /// Runs on after a fault was handled, as [`interp::Interp`] does: RF goes out before a block that
+    /// doesn't begin with a REP, and the jump cache has it the next time.
+    fn resume(&mut self, cpu: &mut Cpu, sys: &mut System) {
+        self.prepare(cpu, sys);
+        if let Found::Block(id) = self.find(cpu, sys)
+            && !self.cache.block(id).repeats
+        {
+            cpu.state.set_flag(Eflags::RF, false);
+            return self.blocks(cpu, sys);
+        }
+        cpu.end_block();
+        self.alone(cpu, sys);
     }
 
     /// Runs blocks until something asks for a look around.
