@@ -87,6 +87,21 @@ fn a_guest_that_writes_code_on_and_on_outlives_its_translations() {
     assert!(said.flushes > 2 && said.host_bytes < 10 << 20, "{said:?}");
 }
 
+/// A handler of #UD or #PF returns with RF set.
+#[test]
+fn what_a_faults_handler_returns_to_is_not_interpreted() {
+    for workload in ["exception", "fault"].map(named) {
+        let [few, many] = [2, 22].map(|rounds| {
+            let mut machine = machine_with(rounds, &workload, Engine::Jit, Tuning::default());
+            let said = machine.translator_statistics().unwrap();
+            let callouts: u64 = said.callouts.iter().map(|(_, count)| count).sum();
+            (machine.steps(), said.interpreted_steps - callouts)
+        });
+        let (steps, alone) = (many.0 - few.0, many.1 - few.1);
+        assert!(alone * 200 < steps, "{}: {alone} of {steps} steps", workload.name);
+    }
+}
+
 #[test]
 fn the_translators_statistics_tell_emitted_steps_from_interpreted_ones() {
     static TICKS: AtomicU64 = AtomicU64::new(0);
