@@ -171,6 +171,11 @@ fn refill_slowly(
     access: Access,
 ) -> u64 {
     let (write, user) = (access.kind == AccessKind::Write, access.user);
+    // A fault on the way to D drops what the set holds, which the instruction, done again from its
+    // start, may read by before it comes to this access.
+    if write && cpu.mmu.set().get(LinAddr(lin)).is_some() {
+        return 0;
+    }
     if cpu.mmu.translate(&mut sys.mem, LinAddr(lin), access).is_err() {
         return 0;
     }
