@@ -15,6 +15,14 @@ fn race(engines: [Engine; 2], seeds: std::ops::Range<u64>) -> Tally {
     tally
 }
 
+/// RF behind an IRETD to a REP; XABORT; a write by a clean translation whose tables are gone.
+#[test]
+fn programs_that_once_differed_do_not() {
+    for seed in [4_084_513_909_577, 3_440_268_814_394, 425_223_241_435_507_249] {
+        race([Engine::Jit, Engine::Interp], seed..seed + 1);
+    }
+}
+
 #[test]
 fn translated_programs_do_what_interpreted_ones_do() {
     let tally = race([Engine::Jit, Engine::Interp], 0..60);
