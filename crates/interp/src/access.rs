@@ -532,17 +532,8 @@ fn load_bytes(sys: &System, at: u64, size: u32) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-#[inline(always)]
-pub(crate) fn load<W: Word>(sys: &System, at: u64) -> W {
-    let arena = sys.mem.arena();
-    W::trunc(match W::BYTES {
-        1 => u32::from(u8::from_le_bytes(arena.load(at))),
-        2 => u32::from(u16::from_le_bytes(arena.load(at))),
-        _ => u32::from_le_bytes(arena.load(at)),
-    })
-}
-
-/// As [`load`]; `None` outside the arena, where no page lies, so that nothing panics.
+/// What lies at an offset in the arena. A translation leads nowhere else: `None` there, so that the
+/// ways that are short need not panic.
 #[inline(always)]
 pub(crate) fn load_from<W: Word>(sys: &System, at: u64) -> Option<W> {
     let arena = sys.mem.arena();
@@ -553,7 +544,7 @@ pub(crate) fn load_from<W: Word>(sys: &System, at: u64) -> Option<W> {
     }))
 }
 
-/// As [`store`]; `None` outside the arena.
+/// Stores at an offset in the arena; `None` outside it.
 #[inline(always)]
 pub(crate) fn store_to<W: Word>(sys: &mut System, at: u64, value: W) -> Option<()> {
     let arena = sys.mem.arena_mut();
@@ -565,13 +556,14 @@ pub(crate) fn store_to<W: Word>(sys: &mut System, at: u64, value: W) -> Option<(
     }
 }
 
+/// As [`load_from`], where a translation leads.
+#[inline(always)]
+pub(crate) fn load<W: Word>(sys: &System, at: u64) -> W {
+    load_from(sys, at).expect("an offset within the arena")
+}
+
+/// As [`store_to`], where a translation leads.
 #[inline(always)]
 pub(crate) fn store<W: Word>(sys: &mut System, at: u64, value: W) {
-    let arena = sys.mem.arena_mut();
-    let bytes = value.zx().to_le_bytes();
-    match W::BYTES {
-        1 => arena.store(at, [bytes[0]]),
-        2 => arena.store(at, [bytes[0], bytes[1]]),
-        _ => arena.store(at, bytes),
-    }
+    store_to(sys, at, value).expect("an offset within the arena");
 }
